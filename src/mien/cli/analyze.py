@@ -1,0 +1,94 @@
+"""``mien analyze``: find, track and measure faces."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mien.cli.map import examples
+from mien.cli.options import Device, Licence
+from mien.errors import MienError
+
+EXAMPLES = examples(
+    "mien analyze photo.jpg --out faces",
+    "mien analyze holiday/ --out faces --format parquet --annotate",
+    "mien analyze 'clips/*.mp4' --out faces --annotate --max-faces 1 --every 2",
+    "mien analyze 0 --out faces --annotate",
+    "find . -name '*.jpg' | mien analyze - --out faces",
+)
+
+
+def analyze(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help="Photos, videos, folders, globs, a webcam index, or - for a list on standard"
+            " input.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", file_okay=False, help="Folder for the results."),
+    ],
+    format: Annotated[
+        Literal["parquet", "csv", "jsonl"],
+        typer.Option("--format", help="Format of the table of faces."),
+    ] = "jsonl",
+    annotate: Annotated[
+        bool, typer.Option("--annotate", help="Also write each input with its faces drawn in.")
+    ] = False,
+    figure: Annotated[
+        bool,
+        typer.Option("--figure/--no-figure", help="Draw pose and face count over each video."),
+    ] = True,
+    max_faces: Annotated[
+        int | None,
+        typer.Option(
+            "--max-faces", metavar="N", min=1, help="Keep the N largest faces.  [default: all]"
+        ),
+    ] = None,
+    every: Annotated[
+        int, typer.Option("--every", metavar="N", min=1, help="Look at every N-th video frame.")
+    ] = 1,
+    smooth: Annotated[
+        bool, typer.Option("--smooth/--no-smooth", help="Filter jitter on video.")
+    ] = True,
+    batch: Annotated[
+        int,
+        typer.Option(
+            "--batch", metavar="N", min=1, help="Faces per network call; changes speed only."
+        ),
+    ] = 8,
+    device: Device = "cpu",
+    backend: Annotated[
+        Literal["onnx", "torch"], typer.Option("--backend", help="What runs the networks.")
+    ] = "onnx",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    licence: Licence = "any",
+) -> None:
+    """Find, track and measure faces in photos and videos.
+
+    Writes DIR/faces.FORMAT, one row per face per frame: box, 478 landmarks, head pose and track.
+    DIR/sources.jsonl has one row per input, also where it has no face or could not be read.
+    """
+    from mien.jobs.analyze import run_analyze
+
+    failed = run_analyze(
+        inputs,
+        out,
+        format=format,
+        annotate=annotate,
+        figure=figure,
+        max_faces=max_faces,
+        every=every,
+        smooth=smooth,
+        batch=batch,
+        device=device,
+        backend=backend,
+        quiet=quiet,
+    )
+    if failed:
+        inputs_failed = "1 input" if failed == 1 else f"{failed} inputs"
+        raise MienError(f"{inputs_failed} could not be used; see {out / 'sources.jsonl'}")

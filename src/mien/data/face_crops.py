@@ -1,0 +1,103 @@
+"""Training crops of the landmark network: faces as a detector or a tracker would cut them out.
+
+Sample ``i`` of a seed is the same whatever process makes it.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from mien.data import photometric
+from mien.data.face_source import FaceSource
+from mien.data.face_warp import random_change
+from mien.find import geometry
+
+NO_FACE_SHARE = 0.12
+
+
+class FaceCrops(IterableDataset):
+    """Endless ``image`` (3, S, S) uint8, ``landmarks`` (478, 3) in crop pixels, ``presence`` 0/1."""
+
+    def __init__(self, source: FaceSource, size: int, seed: int = 0, start: int = 0):
+        self.source, self.size, self.seed, self.start = source, size, seed, start
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        index = self.start + first
+        while True:
+            yield self.sample(index)
+            index += step
+
+    def sample(self, index: int) -> dict[str, torch.Tensor]:
+        """The sample with this number."""
+        rng = np.random.default_rng((self.seed, index))
+        absent = rng.random() < NO_FACE_SHARE
+        image, landmarks = self._no_face(rng) if absent else self._face(rng)
+        image = photometric.degrade(image, rng)
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            "landmarks": torch.from_numpy(landmarks.astype(np.float32)),
+            "presence": torch.tensor(0.0 if absent else 1.0),
+        }
+
+    def _face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        face = self.source.face(int(rng.integers(len(self.source))), rng.random() < 0.5)
+        change = random_change(rng)
+        crop_from_portrait = self._placement(face.landmarks(change), rng)
+        drawn = face.draw(change, crop_from_portrait, (self.size, self.size), rng)
+        image = self._over_background(drawn.image, drawn.alpha, rng)
+        if rng.random() < 0.12:
+            image = photometric.glasses(image, drawn.landmarks, rng)
+        while rng.random() < 0.22:
+            image = photometric.occlude(image, self._background(rng), rng)
+        return image, drawn.landmarks
+
+    def _placement(self, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Crop from portrait: mostly as a tracker cuts, sometimes as loosely as a detector."""
+        loose = 1.0 if rng.random() < 0.5 else 0.35
+        jitter = _similarity(
+            angle=loose * rng.normal(0, 12),
+            scale=np.exp(loose * rng.normal(0, 0.12)),
+            shift=loose * rng.normal(0, 10, 2),
+        )
+        face_from_crop = geometry.compose(jitter, geometry.crop_to_face(self.size))
+        return geometry.invert(geometry.compose(geometry.face_to_image(landmarks), face_from_crop))
+
+    def _no_face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A background, or a part of a portrait that no one would call a face."""
+        if rng.random() < 0.6:
+            image = self._background(rng)
+        else:
+            face = self.source.face(int(rng.integers(len(self.source))), rng.random() < 0.5)
+            change = random_change(rng)
+            angle = rng.uniform(0, 2 * np.pi)
+            miss = rng.uniform(110, 170) * np.array([np.cos(angle), np.sin(angle)])
+            jitter = _similarity(rng.uniform(-180, 180), np.exp(rng.normal(0, 0.3)), miss)
+            face_from_crop = geometry.compose(jitter, geometry.crop_to_face(self.size))
+            to_image = geometry.face_to_image(face.landmarks(change))
+            placement = geometry.invert(geometry.compose(to_image, face_from_crop))
+            drawn = face.draw(change, placement, (self.size, self.size), rng)
+            image = self._over_background(drawn.image, drawn.alpha, rng)
+        return image, np.zeros((478, 3))
+
+    def _over_background(
+        self, image: np.ndarray, alpha: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Half of the faces keep their studio, half stand somewhere else."""
+        if rng.random() < 0.4:
+            return image
+        blend = alpha[..., None]
+        return (image * blend + self._background(rng) * (1 - blend)).astype(np.uint8)
+
+    def _background(self, rng: np.random.Generator) -> np.ndarray:
+        size = (self.size, self.size)
+        return photometric.background_crop(self.source.backgrounds, size, rng)
+
+
+def _similarity(angle: float, scale: float, shift: np.ndarray) -> np.ndarray:
+    """Rotation by degrees and scale about the origin, then a shift in millimetres."""
+    c, s = scale * np.cos(np.radians(angle)), scale * np.sin(np.radians(angle))
+    return np.array([[c, -s, shift[0]], [s, c, shift[1]]])

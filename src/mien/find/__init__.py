@@ -1,0 +1,1 @@
+"""The face finder at run time: detector, landmarks, pose, tracker and filter, without torch."""

@@ -1,0 +1,131 @@
+"""Faces over a video: followed from frame to frame, detected only when lost or new."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mien.face import Face
+from mien.find import geometry
+from mien.find.finder import PRESENCE_THRESHOLD, FaceFinder, largest, to_face
+from mien.find.landmarks import Measured
+from mien.find.smoothing import OneEuro
+
+FAST_SIDE = 640  # the longer side at which a video frame is searched
+NEWCOMERS = 0.5  # seconds between searches for new faces while others are followed
+RETRY = 0.1  # seconds between searches for a face that was lost
+REMEMBER = 2.0  # seconds for which a lost face keeps its number
+SAME_PLACE = 0.3  # overlap with a followed face above which a detection is that face
+NEAR = 1.0  # face sizes that a lost face may have moved
+
+
+@dataclass
+class Track:
+    """One person: its number, where it was last, and its filter."""
+
+    number: int
+    landmarks: np.ndarray
+    seen: float
+    filter: OneEuro = field(default_factory=OneEuro)
+    lost: bool = False
+
+
+class Tracker:
+    """Gives every face of a video a number that it keeps, also through short occlusions."""
+
+    def __init__(self, finder: FaceFinder, smooth: bool = True, max_faces: int | None = None):
+        self.finder, self.smooth, self.max_faces = finder, smooth, max_faces
+        self._tracks: list[Track] = []
+        self._next, self._searched = 0, -np.inf
+
+    def update(self, image: np.ndarray, time: float) -> list[Face]:
+        """Faces of the next frame, (H, W, 3) uint8 RGB at ``time`` seconds, largest first."""
+        measured = self._follow(image)
+        self._forget(time)
+        if self._should_search(time):
+            self._searched = time
+            measured |= self._search(image, measured)
+        faces = []
+        for track in self._tracks:
+            if track.number in measured:
+                result = measured[track.number]
+                track.landmarks, track.seen, track.lost = result.landmarks, time, False
+                faces.append(self._face(track, result, time))
+            else:
+                track.lost = True
+        return largest(faces, self.max_faces)
+
+    def _follow(self, image: np.ndarray) -> dict[int, Measured]:
+        """Measure every face where it was in the last frame."""
+        active = [track for track in self._tracks if not track.lost]
+        placements = [geometry.face_to_image(track.landmarks) for track in active]
+        results = self.finder.measure([image] * len(active), placements)
+        kept: dict[int, Measured] = {}
+        for track, result in zip(active, results, strict=True):
+            if result.presence >= PRESENCE_THRESHOLD and not _taken(result, kept):
+                kept[track.number] = result
+        return kept
+
+    def _forget(self, time: float) -> None:
+        self._tracks = [track for track in self._tracks if time - track.seen <= REMEMBER]
+
+    def _should_search(self, time: float) -> bool:
+        active = sum(not track.lost for track in self._tracks)
+        if self.max_faces is not None and active >= self.max_faces:
+            return False
+        pause = RETRY if active < len(self._tracks) else NEWCOMERS
+        return not active or time - self._searched >= pause
+
+    def _search(self, image: np.ndarray, followed: dict[int, Measured]) -> dict[int, Measured]:
+        """Detect; faces that are not followed yet take up a lost number or a new one."""
+        longest = max(image.shape[:2])
+        found = self.finder.detector(image, _sides(longest))
+        placements = [self.finder.placement(detection) for detection in found]
+        results = self.finder.measure([image] * len(found), placements, passes=2)
+        new: dict[int, Measured] = {}
+        for result in results:
+            known = followed | new
+            full = self.max_faces is not None and len(known) >= self.max_faces
+            if result.presence < PRESENCE_THRESHOLD or _taken(result, known) or full:
+                continue
+            new[self._number(result, known)] = result
+        return new
+
+    def _number(self, result: Measured, known: dict[int, Measured]) -> int:
+        """The number of the nearest lost face, or a new one."""
+        place, size = _place(result.landmarks)
+        lost = [track for track in self._tracks if track.number not in known]
+        distances = [np.linalg.norm(_place(track.landmarks)[0] - place) / size for track in lost]
+        if lost and min(distances) <= NEAR:
+            return lost[int(np.argmin(distances))].number
+        self._tracks.append(Track(self._next, result.landmarks, -np.inf))
+        self._next += 1
+        return self._next - 1
+
+    def _face(self, track: Track, result: Measured, time: float) -> Face:
+        if self.smooth:
+            size = _place(result.landmarks)[1]
+            points = track.filter(result.landmarks, time, size)
+            result = Measured(points, result.presence)
+        face = to_face(result)
+        face.track = track.number
+        return face
+
+
+def _sides(longest: int) -> list[int]:
+    """Full view and close view: small faces at the first, large ones at the second."""
+    side = min(longest, FAST_SIDE)
+    return [side, 256] if side > 256 else [side]
+
+
+def _taken(result: Measured, known: dict[int, Measured]) -> bool:
+    """Is this a face that another track already follows?"""
+    if not known:
+        return False
+    boxes = np.array([geometry.box_of(other.landmarks) for other in known.values()])
+    return bool(geometry.iou(geometry.box_of(result.landmarks)[None], boxes).max() > SAME_PLACE)
+
+
+def _place(landmarks: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre and size (root of the box's area) of a face."""
+    box = geometry.box_of(landmarks)
+    return (box[:2] + box[2:]) / 2, float(np.sqrt(np.prod(box[2:] - box[:2])))

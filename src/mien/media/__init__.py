@@ -1,0 +1,1 @@
+"""Images, video, sound, tables and lists of inputs, in and out."""

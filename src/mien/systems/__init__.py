@@ -1,0 +1,59 @@
+"""The registry of systems: which exist, of what task, and how to get one. Imports no torch.
+
+Packages of other people add theirs through the entry point group ``mien.systems``: the entry's
+name is the slug, its value ``module:Class``, and the class carries a ``CARD``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from mien.errors import UsageError
+
+if TYPE_CHECKING:
+    from mien.train.system import System
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a system is, and what it is for."""
+
+    module: str
+    name: str
+    task: str
+    title: str
+
+
+BUILT_IN = {
+    "mien-detector": Entry(
+        "mien.systems.perceive.face_detector", "FaceDetector", "detection",
+        "faces in a picture: boxes and five points",
+    ),
+    "mien-landmarks": Entry(
+        "mien.systems.perceive.face_landmarker", "FaceLandmarker", "landmarks",
+        "478 points in space of a face crop",
+    ),
+}  # fmt: skip
+
+
+@cache
+def available() -> dict[str, Entry]:
+    """All systems by slug, mien's own first."""
+    found = dict(BUILT_IN)
+    for point in entry_points(group="mien.systems"):
+        module, _, name = point.value.partition(":")
+        found.setdefault(point.name, Entry(module, name, "", f"from {module}"))
+    return found
+
+
+def load(slug: str) -> type[System]:
+    """The class of a system; raises UsageError for an unknown slug."""
+    entries = available()
+    if slug not in entries:
+        raise UsageError(f"no system is called {slug!r}; there are: {', '.join(entries)}")
+    entry = entries[slug]
+    return getattr(import_module(entry.module), entry.name)

@@ -10,8 +10,9 @@ import io
 import os
 import secrets
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,16 +24,16 @@ LANDMARKS = 478
 """Landmarks of a face: MediaPipe's 468 surface points, then five for each iris."""
 
 
-def _group(indices: Iterable[int]) -> np.ndarray:
+def _group(*lines: Iterable[int]) -> np.ndarray:
     """Landmark indices as a constant array, so that ``landmarks[LEFT_EYE]`` picks the points."""
-    array = np.array(list(indices), dtype=np.intp)
+    array = np.array(list(chain(*lines)), dtype=np.intp)
     array.setflags(write=False)
     return array
 
 
-def _ring(there: Sequence[int], back: Sequence[int]) -> np.ndarray:
-    """The closed outline of two lines that run the same way between the same two corners."""
-    return _group([*there, *reversed(back[1:-1])])
+def _ring(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """The outline of two lines that run the same way between the same two corners."""
+    return _group(there, back[-2:0:-1])
 
 
 # Eyelids run from the outer corner to the inner one, brows from the temple to the nose.
@@ -40,8 +41,8 @@ RIGHT_EYE_UPPER = _group((33, 246, 161, 160, 159, 158, 157, 173, 133))
 RIGHT_EYE_LOWER = _group((33, 7, 163, 144, 145, 153, 154, 155, 133))
 LEFT_EYE_UPPER = _group((263, 466, 388, 387, 386, 385, 384, 398, 362))
 LEFT_EYE_LOWER = _group((263, 249, 390, 373, 374, 380, 381, 382, 362))
-RIGHT_EYE = _ring(RIGHT_EYE_UPPER.tolist(), RIGHT_EYE_LOWER.tolist())
-LEFT_EYE = _ring(LEFT_EYE_UPPER.tolist(), LEFT_EYE_LOWER.tolist())
+RIGHT_EYE = _ring(RIGHT_EYE_UPPER, RIGHT_EYE_LOWER)
+LEFT_EYE = _ring(LEFT_EYE_UPPER, LEFT_EYE_LOWER)
 
 RIGHT_IRIS = _group(range(468, 473))  # the centre, then four points on the rim
 LEFT_IRIS = _group(range(473, 478))
@@ -50,8 +51,8 @@ RIGHT_BROW_UPPER = _group((70, 63, 105, 66, 107))
 RIGHT_BROW_LOWER = _group((46, 53, 52, 65, 55))
 LEFT_BROW_UPPER = _group((300, 293, 334, 296, 336))
 LEFT_BROW_LOWER = _group((276, 283, 282, 295, 285))
-RIGHT_BROW = _group([*RIGHT_BROW_UPPER, *RIGHT_BROW_LOWER[::-1]])
-LEFT_BROW = _group([*LEFT_BROW_UPPER, *LEFT_BROW_LOWER[::-1]])
+RIGHT_BROW = _group(RIGHT_BROW_UPPER, RIGHT_BROW_LOWER[::-1])
+LEFT_BROW = _group(LEFT_BROW_UPPER, LEFT_BROW_LOWER[::-1])
 
 # Rings start at the person's right corner of the mouth and run over the upper lip.
 LIPS_OUTER = _group(
@@ -68,17 +69,17 @@ NOSE = _group(dict.fromkeys([*NOSE_BRIDGE, *NOSE_BASE, *NOSE_WINGS]))
 
 # The ring starts at the top of the forehead and runs down the person's left side.
 FACE_OVAL = _group(
-    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
-    + (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
+    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 
 DLIB_68 = _group(
-    (127, 234, 132, 58, 172, 136, 149, 176, 152, 400, 378, 365, 397, 288, 361, 454, 356)  # jaw
-    + (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)  # brows
-    + (168, 197, 5, 1, 98, 97, 2, 326, 327)  # nose
-    + (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)  # eyes
-    + (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181)  # outer lips
-    + (78, 81, 13, 311, 308, 402, 14, 178)  # inner lips
+    (127, 234, 132, 58, 172, 136, 149, 176, 152, 400, 378, 365, 397, 288, 361, 454, 356),  # jaw
+    (70, 63, 105, 66, 107, 336, 296, 334, 293, 300),  # brows
+    (168, 197, 5, 1, 98, 97, 2, 326, 327),  # nose
+    (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380),  # eyes
+    (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181),  # outer lips
+    (78, 81, 13, 311, 308, 402, 14, 178),  # inner lips
 )
 """The 68 points of dlib, Multi-PIE and 300-W, each as its nearest of the 478: ``points[DLIB_68]``.
 
@@ -88,7 +89,7 @@ visible outline on a turned head.
 
 
 def _closed(ring: np.ndarray) -> np.ndarray:
-    return _group([*ring, ring[0]])
+    return _group(ring, ring[:1])
 
 
 CONTOURS: dict[str, np.ndarray] = {
@@ -281,8 +282,8 @@ class Motion:
     @classmethod
     def _from_npz(cls, path: Path) -> Self:
         with np.load(path, allow_pickle=False) as arrays:
-            gaze = arrays["gaze"] if "gaze" in arrays else None
-            return cls(float(arrays["fps"]), arrays["expression"], arrays["pose"], gaze)
+            fps, gaze = float(arrays["fps"]), arrays.get("gaze")
+            return cls(fps, arrays["expression"], arrays["pose"], gaze)
 
     def _csv(self) -> str:
         text = io.StringIO()

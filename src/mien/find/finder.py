@@ -31,7 +31,7 @@ class FaceFinder:
     @classmethod
     def bundled(
         cls, device: str = "cpu", threads: int | None = None, batch: int = 8,
-        licence: str = "any", open_network: Callable[[str], Network] | None = None,
+        open_network: Callable[[str], Network] | None = None,
     ) -> Self:  # fmt: skip
         """The finder with the networks that mien ships.
 
@@ -39,12 +39,11 @@ class FaceFinder:
             device: "cpu" or "cuda"; MienError when it is not there, never another one instead.
             threads: CPU threads of a network; all cores when None.
             batch: crops that are measured at once; results do not depend on it.
-            licence: "any" or "commercial".
             open_network: weight name -> network, instead of ONNX Runtime.
         """
 
         def onnx_network(name: str) -> Network:
-            return hub.OnnxNetwork(hub.resolve(name, licence), device, threads)
+            return hub.OnnxNetwork(hub.resolve(name), device, threads)
 
         opened = open_network or onnx_network
         return cls(

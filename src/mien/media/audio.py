@@ -34,16 +34,22 @@ def read_audio(path: str | Path, rate: int = 16_000) -> tuple[np.ndarray, int]:
     resampler = av.AudioResampler(format="fltp", rate=rate)
     blocks: list[np.ndarray] = []
     with open_container(path, WANTED) as container:
-        if not container.streams.audio:
-            raise InputError(f"{path}: no sound")
+        stream = sound_stream(container)
+        if stream is None:
+            raise InputError(f"{path}: no sound in it")
         try:
-            for frame in chain(_decode(container), [None]):
+            for frame in chain(_decode(container, stream), [None]):
                 blocks += [b.to_ndarray().mean(axis=0) for b in resampler.resample(frame)]
         except ValueError as error:
             raise InputError(f"{path}: the format of the sound changes on the way") from error
     if not blocks:
         raise InputError(f"{path}: no sound can be decoded")
     return np.concatenate(blocks).clip(-1, 1), rate
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """The first stream of sound whose codec is known."""
+    return next((s for s in container.streams.audio if s.codec_context is not None), None)
 
 
 def write_audio(path: str | Path, samples: np.ndarray, rate: int) -> None:
@@ -64,22 +70,26 @@ def write_audio(path: str | Path, samples: np.ndarray, rate: int) -> None:
 class SoundTrack:
     """Carries the sound of a video over to another one that is being written, piece by piece.
 
-    path: the file with the sound, which must have an audio stream.
+    path: the file with the sound.
     start: the time in it, in seconds, that is the beginning of the new file.
     output: the file to write; the audio stream is added to it here.
+
+    Raises InputError when there is no sound.
     """
 
     def __init__(self, path: str | Path, start: float, output: OutputContainer) -> None:
         self._start = start
         self._output = output
         self._input = open_container(path, WANTED)
-        source = self._input.streams.audio[0]
+        source = sound_stream(self._input)
+        if source is None:
+            raise InputError(f"{path}: no sound in it")
         self._encoder: AudioStream | None = None
         if source.codec_context.name in COPIED_CODECS:
-            self._pieces = self._from_start(_demux(self._input))
+            self._pieces = self._from_start(_demux(self._input, source))
             self._target = output.add_stream_from_template(source)
         else:
-            self._pieces = self._from_start(_decode(self._input))
+            self._pieces = self._from_start(_decode(self._input, source))
             self._target = self._encoder = _add_aac(output, source)
         self._next = next(self._pieces, None)
 
@@ -128,21 +138,21 @@ def _seconds(piece: Packet | AudioFrame) -> float:
     return float((piece.pts or 0) * (piece.time_base or 0))
 
 
-def _demux(container: InputContainer) -> Iterator[Packet]:
-    """The packets of the first sound stream, up to where the file is damaged."""
-    packets = container.demux(audio=0)
+def _demux(container: InputContainer, stream: AudioStream) -> Iterator[Packet]:
+    """The packets of a stream, up to where the file is damaged."""
+    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, FFmpegError):
+        except (StopIteration, FFmpegError, IndexError):  # IndexError: a stream not announced
             return
         yield packet
 
 
-def _decode(container: InputContainer) -> Iterator[AudioFrame]:
-    """The frames of the first sound stream, without its damaged packets."""
-    for packet in _demux(container):
+def _decode(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """The frames of a stream, without its damaged packets."""
+    for packet in _demux(container, stream):
         try:
-            yield from packet.decode()
+            yield from stream.decode(packet)
         except FFmpegError:
             continue

@@ -21,6 +21,8 @@ ANIMATED_FORMATS = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 # Pillow checks the size in the header too: it warns above its limit and refuses above twice that.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# It also warns of metadata that it cannot read, which says nothing of the pixels.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def read_image(path: str | Path) -> np.ndarray:

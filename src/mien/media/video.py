@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.errors import InputError, MienError, UsageError
-from mien.media.audio import SoundTrack
+from mien.media.audio import SoundTrack, sound_stream
 from mien.media.files import atomic, open_container
 from mien.media.image import MAX_PIXELS
 
@@ -64,7 +64,7 @@ class Video:
             stream = _video_stream(container, self.path)
             rate = _rate(stream)
             self.fps = rate or UNKNOWN_RATE
-            self.has_audio = bool(container.streams.audio)
+            self.has_audio = sound_stream(container) is not None
             first = next(_decode(container, stream, _Damage()), None)
             if first is None:
                 raise InputError(f"{path}: no frame can be decoded")
@@ -124,18 +124,19 @@ class _Damage:
     count: int = 0
     reason: str = ""
 
-    def add(self, error: FFmpegError) -> None:
+    def add(self, error: Exception) -> None:
         self.count += 1
-        self.reason = error.strerror or ""
+        self.reason = getattr(error, "strerror", None) or str(error)
 
 
 def _video_stream(container: InputContainer, path: str) -> VideoStream:
-    """The first stream that is not the cover picture of a recording."""
+    """The first stream whose codec is known and that is not the cover picture of a recording."""
     if container.metadata.get("major_brand") in HEIF_BRANDS:
         # FFmpeg would take a part of the picture for a video.
         raise InputError(f"{path}: a HEIC or AVIF picture that cannot be read")
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
+        cover = stream.disposition & Disposition.attached_pic
+        if stream.codec_context is not None and not cover:
             if stream.width * stream.height > MAX_PIXELS:
                 raise InputError(f"{path}: frames of {stream.width} x {stream.height} pixels")
             stream.thread_type = "AUTO"
@@ -184,7 +185,7 @@ def _decode(
             packet = next(packets)
         except StopIteration:
             return
-        except FFmpegError as error:
+        except (FFmpegError, IndexError) as error:  # IndexError: a stream not announced
             damage.add(error)
             break
         yield from _frames(stream, packet, damage)

@@ -15,10 +15,10 @@ class TorchNetwork:
     Raises MienError when the device is not there: it never falls back to the CPU.
     """
 
-    def __init__(self, name: str, device: str = "cpu", licence: str = "any"):
+    def __init__(self, name: str, device: str = "cpu"):
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise MienError(f"device {device!r} is not available: PyTorch sees no CUDA device")
-        weights = hub.resolve(f"{name}-torch", licence)
+        weights = hub.resolve(f"{name}-torch")
         self.device = device
         self.system = load(name).build().eval().to(device)
         self.system.load_state_dict(load_file(weights))

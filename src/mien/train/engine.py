@@ -153,9 +153,12 @@ def _flatten(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
 
 
 def _unflatten(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> dict:
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         index, key = name.split(".", 1)
+        if value.ndim:  # fused kernels take moments to be laid out in memory as the parameter is
+            value = torch.empty_like(parameters[int(index)]).copy_(value)
         state.setdefault(int(index), {})[key] = value
     return {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
 

@@ -1,0 +1,140 @@
+"""What every registered system must do; a new system is tested by being registered."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import IterableDataset
+
+from mien import systems
+from mien.errors import UsageError
+from mien.train.engine import Options, Run
+
+SLUGS = list(systems.available())
+# Learned parameters at paper size, from the card of the method (mien's own: from its model card).
+PARAMETERS = {"mien-detector": 485_919, "mien-landmarks": 1_967_451}
+
+
+class Repeated(IterableDataset):
+    """The samples of one example batch, again and again."""
+
+    def __init__(self, batch: dict[str, torch.Tensor], start: int = 0):
+        self.batch, self.start = batch, start
+
+    def __iter__(self):
+        count = len(next(iter(self.batch.values())))
+        index = self.start
+        while True:
+            yield {key: value[index % count] for key, value in self.batch.items()}
+            index += 1
+
+
+@pytest.fixture(params=SLUGS)
+def tiny(request):
+    torch.manual_seed(0)
+    return systems.load(request.param).build("tiny")
+
+
+def run(system, folder, steps, say=lambda line: None):
+    """Train the first stage on one made-up batch."""
+    torch.manual_seed(0)
+    batch = system.example(8)
+    stage = replace(system.stages()[0], steps=steps, batch=8, warmup=1)
+    options = Options(workers=0, precision="fp32", log_every=5, save_every=10)
+    Run(system, folder, options, say).train(stage, lambda start: Repeated(batch, start))
+    return system
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_paper_size_has_the_published_parameter_count(slug):
+    with torch.device("meta"):
+        system = systems.load(slug).build("paper")
+    assert system.parameter_count() == PARAMETERS[slug]
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_card_is_complete(slug):
+    card = systems.load(slug).CARD
+    assert card.slug == slug
+    assert card.title and card.task and card.code_licence and card.weights_licence
+
+
+def test_every_stage_lowers_its_loss_on_one_batch(tiny):
+    batch = tiny.example(8)
+    for stage in tiny.stages():
+        optimiser = torch.optim.Adam(tiny.parameters(), 2e-3)
+        totals = []
+        for _ in range(30):
+            terms = tiny.losses(batch)
+            assert set(stage.losses) <= set(terms), "a weight names a term that is not there"
+            total = sum(weight * terms[name] for name, weight in stage.losses.items())
+            optimiser.zero_grad()
+            total.backward()
+            optimiser.step()
+            totals.append(float(total.detach()))
+        assert np.isfinite(totals).all()
+        assert totals[-1] < 0.9 * totals[0]
+
+
+def test_all_parameters_learn(tiny):
+    batch = tiny.example(8)
+    sum(tiny.losses(batch).values()).backward()
+    assert [n for n, p in tiny.named_parameters() if p.grad is None] == []
+
+
+def test_outputs_do_not_depend_on_the_batch(tiny):
+    tiny.eval()
+    images = tiny.inputs(tiny.example(5))
+    with torch.inference_mode():
+        together = tiny(*images)
+        alone = [tiny(*(part[i : i + 1] for part in images)) for i in range(5)]
+    for k, output in enumerate(together):
+        single = torch.cat([outputs[k] for outputs in alone])
+        torch.testing.assert_close(single, output, rtol=1e-5, atol=1e-4)
+
+
+def test_a_run_saves_what_loads_again(tiny, tmp_path):
+    from safetensors.torch import load_file
+
+    run(tiny, tmp_path, 10)
+    weights = load_file(tmp_path / "model.safetensors")
+    copy = type(tiny).build("tiny").eval()
+    copy.load_state_dict(weights)
+    images = copy.inputs(copy.example(2))
+    assert all(torch.isfinite(output).all() for output in copy(*images))
+    assert (tmp_path / "metrics.csv").read_text().count("\n") == 3  # a header, steps 5 and 10
+
+
+def test_a_killed_run_goes_on_to_the_same_end(tiny, tmp_path):
+    def kill(line: str) -> None:
+        if "15/20" in line:
+            raise KeyboardInterrupt
+
+    torch.manual_seed(0)
+    start = {name: value.clone() for name, value in tiny.state_dict().items()}
+    whole = run(tiny, tmp_path / "whole", 20)
+    other = type(tiny).build("tiny")
+    other.load_state_dict(start)
+    with pytest.raises(KeyboardInterrupt):
+        run(other, tmp_path / "parts", 20, say=kill)
+    resumed = run(type(tiny).build("tiny"), tmp_path / "parts", 20)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_wrong_input_is_refused(tiny):
+    with pytest.raises(Exception, match=r"channel|shape|size|expected"):
+        tiny(torch.zeros(1, 5, tiny.config.size, tiny.config.size))
+
+
+def test_an_unknown_slug_names_the_known_ones():
+    with pytest.raises(UsageError, match="mien-landmarks"):
+        systems.load("no-such-system")
+
+
+def test_the_registry_imports_no_torch():
+    code = "import sys, mien.systems; mien.systems.available(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

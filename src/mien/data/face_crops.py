@@ -14,7 +14,7 @@ from mien.data.face_source import FaceSource
 from mien.data.face_warp import random_change
 from mien.find import geometry
 
-NO_FACE_SHARE = 0.12
+NO_FACE_SHARE = 0.15
 
 
 class FaceCrops(IterableDataset):
@@ -68,14 +68,12 @@ class FaceCrops(IterableDataset):
 
     def _no_face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A background, or a part of a portrait that no one would call a face."""
-        if rng.random() < 0.6:
+        if rng.random() < 0.4:
             image = self._background(rng)
         else:
             face = self.source.face(int(rng.integers(len(self.source))), rng.random() < 0.5)
             change = random_change(rng)
-            angle = rng.uniform(0, 2 * np.pi)
-            miss = rng.uniform(110, 170) * np.array([np.cos(angle), np.sin(angle)])
-            jitter = _similarity(rng.uniform(-180, 180), np.exp(rng.normal(0, 0.3)), miss)
+            jitter = _miss(rng)
             face_from_crop = geometry.compose(jitter, geometry.crop_to_face(self.size))
             to_image = geometry.face_to_image(face.landmarks(change))
             placement = geometry.invert(geometry.compose(to_image, face_from_crop))
@@ -95,6 +93,17 @@ class FaceCrops(IterableDataset):
     def _background(self, rng: np.random.Generator) -> np.ndarray:
         size = (self.size, self.size)
         return photometric.background_crop(self.source.backgrounds, size, rng)
+
+
+def _miss(rng: np.random.Generator) -> np.ndarray:
+    """A placement that misses the face: beside it, or far too near or too far away."""
+    if rng.random() < 0.5:
+        direction, distance = rng.uniform(0, 2 * np.pi), rng.uniform(90, 170)
+        shift = distance * np.array([np.cos(direction), np.sin(direction)])
+        return _similarity(rng.uniform(-180, 180), np.exp(rng.normal(0, 0.3)), shift)
+    too_near = rng.random() < 0.5
+    scale = np.exp(rng.uniform(0.75, 1.6) * (-1 if too_near else 1))
+    return _similarity(rng.normal(0, 30), scale, rng.normal(0, 40 if too_near else 60, 2))
 
 
 def _similarity(angle: float, scale: float, shift: np.ndarray) -> np.ndarray:

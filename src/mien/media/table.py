@@ -1,7 +1,6 @@
 """Tables of faces: one row per face per frame, written and read as streams."""
 
 import csv
-import importlib.metadata
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mien import __version__
 from mien.errors import InputError, UsageError
 from mien.face import LANDMARKS, Face, Pose
 from mien.media.files import atomic
@@ -188,7 +188,7 @@ def _schema() -> Any:
         "time": pyarrow.float64(),
         "track": pyarrow.int64(),
     }
-    metadata = METADATA | {"mien_version": importlib.metadata.version("mien")}
+    metadata = METADATA | {"mien_version": __version__}
     return pyarrow.schema(
         [(name, types.get(name, pyarrow.float32())) for name in COLUMNS], metadata=metadata
     )

@@ -50,8 +50,7 @@ class Run:
         learned = _select(model, stage.train)
         optimiser = torch.optim.AdamW(_groups(learned, stage), lr=stage.rate, fused=True)
         average = torch.optim.swa_utils.AveragedModel(
-            model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(stage.ema),
-            use_buffers=True,
+            model, multi_avg_fn=_moving_average(stage.ema), use_buffers=True
         )  # fmt: skip
         step = self._resume(stage, average, optimiser)
         batches = DataLoader(
@@ -128,6 +127,20 @@ def write_config(folder: Path, system: System, stages: Iterable[Stage], about: d
     }
     with atomic(folder / "config.json") as path:
         path.write_text(json.dumps(config, indent=2))
+
+
+def _moving_average(decay: float) -> Callable:
+    """An exponential moving average that follows quickly at first, while weights still change."""
+
+    def update(averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor) -> None:
+        rate = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        for average, value in zip(averages, values, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value, rate)
+            else:
+                average.copy_(value)
+
+    return update
 
 
 def _select(model: torch.nn.Module, prefixes: tuple[str, ...]) -> list[torch.nn.Parameter]:

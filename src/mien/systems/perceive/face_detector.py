@@ -96,8 +96,8 @@ class FaceDetector(System):
         return self.out(x).float()
 
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
-        axes = {f"output_{i}": {2: f"rows_{i}", 3: f"columns_{i}"} for i in range(len(STRIDES))}
-        return {"image": {2: "height", 3: "width"}, **axes}
+        axes = {f"output_{i}": {0: "batch", 2: f"rows_{i}", 3: f"columns_{i}"} for i in range(len(STRIDES))}
+        return {"image": {0: "batch", 2: "height", 3: "width"}, **axes}
 
     def stages(self) -> list[Stage]:
         weights = {"score": 1.0, "box": 1.0, "points": 1.0}

@@ -18,7 +18,7 @@ def face() -> FaceWarp:
     rgba = np.kron(coarse, np.ones((14, 14, 1), np.uint8))[:SIDE, :SIDE]
     rgba[..., 3] = 255
     points = 0.75 * mean_face.points() @ geometry.rotation_from_angles(8, -5, 3).T
-    return FaceWarp(rgba, points + [SIDE / 2, SIDE / 2, 0])
+    return FaceWarp(rgba, points + np.array([SIDE / 2, SIDE / 2, 0]))
 
 
 def test_without_a_change_the_picture_stays(face):

@@ -1,4 +1,6 @@
-"""The face finder with its bundled networks, on the astronaut's portrait and on videos made of it."""
+"""The face finder with its bundled networks, on the astronaut and on videos made of her."""
+
+import itertools
 
 import cv2
 import numpy as np
@@ -125,14 +127,14 @@ def test_a_pyramid_covers_every_face_size(longest):
     sides = pyramid(longest)
     assert sides == sorted(sides, reverse=True)
     assert sides[0] <= max(longest, 1) and sides[-1] <= 256
-    assert all(a < 4 * (b + 1) for a, b in zip(sides, sides[1:]))
+    assert all(a < 4 * (b + 1) for a, b in itertools.pairwise(sides))
 
 
 def test_suppression_keeps_the_best_of_those_that_overlap():
     boxes = [(0, 0, 10, 10), (1, 1, 11, 11), (40, 40, 50, 50)]
     found = [
         Detection(np.array(box, float), score, np.zeros((5, 2)))
-        for box, score in zip(boxes, (0.5, 0.9, 0.4))
+        for box, score in zip(boxes, (0.5, 0.9, 0.4), strict=True)
     ]
     assert [d.score for d in suppress(found)] == [0.9, 0.4]
 
@@ -179,7 +181,7 @@ def test_a_face_that_was_away_for_long_gets_a_new_number(finder, astronaut):
 def test_a_newcomer_is_found_while_another_is_followed(finder, astronaut):
     first = list(video(astronaut, [(90, 150)] * 40))
     second = list(video(astronaut, [None] * 10 + [(90, 150)] * 30))
-    frames = [np.hstack([a, b]) for a, b in zip(first, second)]
+    frames = [np.hstack([a, b]) for a, b in zip(first, second, strict=True)]
     results = track(finder, frames)
     assert [f.track for f in sorted(results[-1], key=lambda f: f.box[0])] == [0, 1]
     assert len(track(finder, frames, max_faces=1)[-1]) == 1

@@ -1,5 +1,6 @@
 """Still images and animations: every kind comes in as upright RGB or as one clear line."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,6 +68,7 @@ def test_exif_orientation_is_applied(tmp_path, picture, orientation, suffix):
         assert np.abs(read[5, 5].astype(int) - picture[-5, 5]).max() < 25
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_does_not_spoil_the_pixels(tmp_path, picture):
     path = tmp_path / "photo.jpg"
     Image.fromarray(picture).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\x7fgarbage", quality=95)
@@ -92,7 +94,6 @@ def test_dark_16_bit_grey_stays_dark(tmp_path):
 
 
 def test_16_bit_colour(tmp_path, picture):
-    cv2 = pytest.importorskip("cv2")
     cv2.imwrite(str(tmp_path / "deep.png"), picture[:, :, ::-1].astype(np.uint16) * 257)
     np.testing.assert_array_equal(read_image(tmp_path / "deep.png"), picture)
 
@@ -137,6 +138,7 @@ def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path):
     assert "200 million pixels" in refused(tmp_path / "huge.png")
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_the_limit_is_200_million_pixels(tmp_path):
     for height, allowed in ((20_000, True), (20_001, False)):
         header = f"P4\n10000 {height}\n".encode()

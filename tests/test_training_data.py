@@ -31,7 +31,7 @@ def test_samples_are_the_same_for_any_number_of_workers(source, stream, size):
 def test_a_stream_goes_on_where_it_stopped(source):
     whole = list(itertools.islice(FaceCrops(source, 64, seed=1), 10))
     rest = list(itertools.islice(FaceCrops(source, 64, seed=1, start=6), 4))
-    assert all(torch.equal(a["image"], b["image"]) for a, b in zip(whole[6:], rest))
+    assert all(torch.equal(a["image"], b["image"]) for a, b in zip(whole[6:], rest, strict=True))
 
 
 def test_crops_hold_the_face_that_their_labels_say(source):

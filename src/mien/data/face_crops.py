@@ -1,37 +1,25 @@
-"""Training crops of the landmark network: faces as a detector or a tracker would cut them out.
-
-Sample ``i`` of a seed is the same whatever process makes it.
-"""
-
-from collections.abc import Iterator
+"""Training crops of the landmark network: faces as a detector or a tracker would cut them out."""
 
 import numpy as np
 import torch
-from torch.utils.data import IterableDataset, get_worker_info
 
 from mien.data import photometric
 from mien.data.face_source import FaceSource
 from mien.data.face_warp import random_change
+from mien.data.stream import Sample, SeededStream
 from mien.find import geometry
 
 NO_FACE_SHARE = 0.15
 
 
-class FaceCrops(IterableDataset):
-    """Endless ``image`` (3, S, S) uint8, ``landmarks`` (478, 3) in crop pixels, ``presence`` 0/1."""
+class FaceCrops(SeededStream):
+    """Endless ``image`` (3, S, S) uint8, ``landmarks`` (478, 3) crop pixels, ``presence`` 0, 1."""
 
     def __init__(self, source: FaceSource, size: int, seed: int = 0, start: int = 0):
-        self.source, self.size, self.seed, self.start = source, size, seed, start
+        super().__init__(seed, start)
+        self.source, self.size = source, size
 
-    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
-        worker = get_worker_info()
-        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        index = self.start + first
-        while True:
-            yield self.sample(index)
-            index += step
-
-    def sample(self, index: int) -> dict[str, torch.Tensor]:
+    def sample(self, index: int) -> Sample:
         """The sample with this number."""
         rng = np.random.default_rng((self.seed, index))
         absent = rng.random() < NO_FACE_SHARE

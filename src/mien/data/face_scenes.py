@@ -1,18 +1,13 @@
-"""Training scenes of the detector: faces of every size and tilt pasted into faceless pictures.
-
-Sample ``i`` of a seed is the same whatever process makes it.
-"""
-
-from collections.abc import Iterator
+"""Training scenes of the detector: faces of every size and tilt pasted into faceless pictures."""
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import IterableDataset, get_worker_info
 
 from mien.data import photometric
 from mien.data.face_source import PORTRAIT_SIDE, FaceSource
 from mien.data.face_warp import FaceWarp, random_change
+from mien.data.stream import Sample, SeededStream
 from mien.find import geometry
 
 FIVE_POINTS = (468, 473, 1, 61, 291)  # right and left iris, nose tip, right and left mouth corner
@@ -20,21 +15,14 @@ MOST_FACES = 12
 SMALLEST, LARGEST = 11.0, 0.95  # face size: pixels; share of the picture's side
 
 
-class FaceScenes(IterableDataset):
+class FaceScenes(SeededStream):
     """Endless ``image`` (3, S, S) uint8, ``boxes`` (12, 4), ``points`` (12, 5, 2), ``count`` ()."""
 
     def __init__(self, source: FaceSource, size: int, seed: int = 0, start: int = 0):
-        self.source, self.size, self.seed, self.start = source, size, seed, start
+        super().__init__(seed, start)
+        self.source, self.size = source, size
 
-    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
-        worker = get_worker_info()
-        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        index = self.start + first
-        while True:
-            yield self.sample(index)
-            index += step
-
-    def sample(self, index: int) -> dict[str, torch.Tensor]:
+    def sample(self, index: int) -> Sample:
         """The scene with this number."""
         rng = np.random.default_rng((self.seed, index))
         canvas = self._background(rng)

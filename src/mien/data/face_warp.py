@@ -6,12 +6,14 @@ portrait as its texture. Three rings around the face carry hair, ears and neck a
 the unmoved picture. Labels move with the surface, so they stay exact where the picture is.
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 
 import cv2
 import numpy as np
 
+from mien import face
 from mien.find import geometry, mean_face
 from mien.head.raster import interpolate, rasterize
 
@@ -26,13 +28,11 @@ UPPER_LIP = (0, 37, 267, 39, 269, 13, 82, 312, 81, 311)
 LOWER_LIP = (14, 87, 317, 178, 402, 17, 84, 314, 181, 405)
 CHIN = (152, 148, 377, 176, 400, 175, 199, 200, 171, 396, 18, 83, 313)
 NOSE = (1, 2, 4, 5, 195, 197, 6, 98, 327, 64, 294, 48, 278, 94)
-INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308,
-              324, 318, 402, 317, 14, 87, 178, 88, 95)  # fmt: skip
-OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-        152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
-RIGHT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
-LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
-RIGHT_IRIS, LEFT_IRIS = tuple(range(468, 473)), tuple(range(473, 478))
+INNER_LIPS, OVAL = tuple(face.LIPS_INNER), tuple(face.FACE_OVAL)
+RIGHT_EYE, LEFT_EYE = tuple(face.RIGHT_EYE), tuple(face.LEFT_EYE)
+EYES = RIGHT_EYE + LEFT_EYE
+EYEBALLS = (*EYES, 468, 473)  # both lid lines, then the iris centres
+RIGHT_IRIS, LEFT_IRIS = tuple(face.RIGHT_IRIS), tuple(face.LEFT_IRIS)
 
 RINGS = ((1.25, 25.0, 1.0), (1.9, 35.0, 0.55), (5.0, 35.0, 0.0))  # size, mm behind, turns with head
 PIVOT = np.array([0.0, 20.0, 75.0])  # about where the neck meets the head, mm in the face frame
@@ -100,11 +100,11 @@ class FaceWarp:
         """Draw into a (width, height) picture, placed by a 2 x 3 similarity."""
         moved = _move(self.frontal, change)
         rings, turns = self._rings(moved)
-        eyeballs = self.frontal[list(RIGHT_EYE + LEFT_EYE + (468, 473))] + [0, 0, EYEBALL_DEPTH]
+        eyeballs = self.frontal[list(EYEBALLS)] + np.array([0, 0, EYEBALL_DEPTH])
         space = np.concatenate([moved, rings, eyeballs])
         turn = np.concatenate([np.ones(len(moved)), turns, np.ones(len(eyeballs))])
         vertices = self._to_picture(space, change, turn)
-        centre = vertices[list(INNER_LIPS)].mean(0) + [0, 0, self.fit.scale]
+        centre = vertices[list(INNER_LIPS)].mean(0) + np.array([0, 0, self.fit.scale])
         vertices = np.vstack([vertices, centre])
         vertices = geometry.transform(picture_from_portrait, vertices).astype(np.float32)
         index, weights = rasterize(vertices, _mesh(), *size)
@@ -131,7 +131,9 @@ class FaceWarp:
     def _rings(self, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         oval = moved[list(OVAL)]
         centre = oval.mean(0)
-        rings = [centre + (oval - centre) * [size, size, 1] + [0, 0, back] for size, back, _ in RINGS]
+        rings = [
+            centre + (oval - centre) * [size, size, 1] + [0, 0, back] for size, back, _ in RINGS
+        ]
         return np.concatenate(rings), np.repeat([turn for *_, turn in RINGS], len(OVAL))
 
     def _ring_texture(self) -> np.ndarray:
@@ -140,7 +142,7 @@ class FaceWarp:
 
     def _attributes(self) -> np.ndarray:
         """Per vertex: texture x, y, and 0 (upper) .. 1 (lower) inside the mouth."""
-        eyes = self.texture[list(RIGHT_EYE + LEFT_EYE + (468, 473))]
+        eyes = self.texture[list(EYEBALLS)]
         mouth = self.texture[list(INNER_LIPS)].mean(0, keepdims=True)
         attributes = np.zeros((len(self.texture) + len(eyes) + 1, 3), np.float32)
         attributes[:, :2] = np.concatenate([self.texture, eyes, mouth])
@@ -160,7 +162,7 @@ def _mesh() -> np.ndarray:
     ]
     strips = []
     loops = [list(OVAL)] + [[ring_start + r * 36 + i for i in range(36)] for r in range(3)]
-    for inner, outer in zip(loops, loops[1:]):
+    for inner, outer in itertools.pairwise(loops):
         for i in range(36):
             j = (i + 1) % 36
             strips += [(inner[i], inner[j], outer[i]), (inner[j], outer[j], outer[i])]
@@ -178,7 +180,9 @@ def _paint_mouth(
     first = len(mean_face.triangles())
     inside = (index >= first) & (index < first + len(INNER_LIPS))
     light = rng.uniform(0.4, 1.1)
-    colour = np.zeros((*index.shape, 3), np.float32) + rng.uniform(8, 60) * np.array([1.0, 0.5, 0.5])
+    colour = np.zeros((*index.shape, 3), np.float32) + rng.uniform(8, 60) * np.array(
+        [1.0, 0.5, 0.5]
+    )
     if rng.random() < 0.7:
         colour[down > rng.uniform(0.55, 0.9)] = np.array([170, 85, 85]) * light
     if rng.random() < 0.7:
@@ -205,7 +209,7 @@ def _move(frontal: np.ndarray, change: Change) -> np.ndarray:
         ("right_lid", RIGHT_UPPER_LID, RIGHT_LOWER_LID, RIGHT_IRIS),
         ("left_lid", LEFT_UPPER_LID, LEFT_LOWER_LID, LEFT_IRIS),
     )
-    for amount, (name, upper, lower, iris) in zip(change.blink, lids):
+    for amount, (name, upper, lower, iris) in zip(change.blink, lids, strict=True):
         if amount:
             close = moved[list(lower)] - moved[list(upper)]
             middle = (moved[list(lower)] - amount * close / 2).mean(0)
@@ -219,9 +223,9 @@ def _move(frontal: np.ndarray, change: Change) -> np.ndarray:
 def _spread(mover: str) -> np.ndarray:
     """(478, k): harmonic spread over the skin of the shifts of a mover's k points."""
     fixed_by_mover = {
-        "brows": (BROWS, RIGHT_EYE + LEFT_EYE + NOSE + OVAL),
-        "mouth": (MOUTH_CORNERS, RIGHT_EYE + LEFT_EYE + NOSE + OVAL),
-        "jaw": (LOWER_LIP + CHIN, UPPER_LIP + NOSE + RIGHT_EYE + LEFT_EYE + (10, 127, 356)),
+        "brows": (BROWS, EYES + NOSE + OVAL),
+        "mouth": (MOUTH_CORNERS, EYES + NOSE + OVAL),
+        "jaw": (LOWER_LIP + CHIN, UPPER_LIP + NOSE + EYES + (10, 127, 356)),
         "right_lid": (RIGHT_UPPER_LID, RIGHT_LOWER_LID + RIGHT_CORNERS + LEFT_EYE + BROWS + NOSE),
         "left_lid": (LEFT_UPPER_LID, LEFT_LOWER_LID + LEFT_CORNERS + RIGHT_EYE + BROWS + NOSE),
     }
@@ -263,7 +267,9 @@ def matte(image: np.ndarray) -> np.ndarray:
     rows, colours = basis[border], lab[border]
     weights = np.ones(len(rows))
     for _ in range(8):
-        surface = np.linalg.lstsq(rows * weights[:, None], colours * weights[:, None], rcond=None)[0]
+        surface = np.linalg.lstsq(rows * weights[:, None], colours * weights[:, None], rcond=None)[
+            0
+        ]
         weights = 1 / (1 + (np.linalg.norm(colours - rows @ surface, axis=1) / 4) ** 2)
     plain = (np.linalg.norm(lab - basis @ surface, axis=2) < 9).astype(np.uint8)
     count, parts = cv2.connectedComponents(plain, connectivity=4)

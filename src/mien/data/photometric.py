@@ -97,7 +97,7 @@ def noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def jpeg(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """JPEG at quality 12 to 80."""
     quality = int(rng.integers(12, 80))
-    done, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.imdecode(code, cv2.IMREAD_COLOR)
 
 
@@ -150,7 +150,7 @@ def glasses(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) 
 def background_crop(
     backgrounds: list[np.ndarray], size: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
-    """A random part of a random background at a random scale, (height, width, 3) for a size (w, h)."""
+    """A random part of a random background, scaled to ``size`` (width, height)."""
     picture = backgrounds[rng.integers(len(backgrounds))]
     height, width = picture.shape[:2]
     most = min(width / size[0], height / size[1])

@@ -14,8 +14,8 @@ import numpy as np
 from mien.errors import InputError
 from mien.evaluate import metrics, peers
 from mien.face import Face
-from mien.find import FaceFinder, Tracker
-from mien.find.geometry import box_of
+from mien.find.finder import FaceFinder
+from mien.find.tracker import Tracker
 from mien.hub.store import home, sha256
 from mien.media.files import atomic
 from mien.media.inputs import VIDEO_SUFFIXES
@@ -75,11 +75,15 @@ def measure(data: Path, finder: FaceFinder, peer: peers.Environment, limit: int 
 @dataclass(frozen=True)
 class Scores:
     """One clip measured in one way: ``nme`` (n,) of the frames in which the peer sees a face,
-    infinite where mien misses it; ``extra``: faces in the frames in which the peer sees none."""
+    infinite where mien misses it; ``extra``: faces in the ``empty`` frames in which it sees none."""
 
     nme: np.ndarray
     extra: int
     empty: int
+
+    @property
+    def found(self) -> int:
+        return int(np.isfinite(self.nme).sum())
 
 
 def _measure(clip: Path, labels: Labels, finder: FaceFinder, limit: int | None) -> dict[str, Scores]:
@@ -103,48 +107,15 @@ def score(pairs: list[tuple[np.ndarray, list[Face]]]) -> Scores:
     seen = [(truth, faces) for truth, faces in pairs if np.isfinite(truth).all()]
     empty = [faces for truth, faces in pairs if not np.isfinite(truth).all()]
     return Scores(
-        nme=np.array([error_of(truth, faces) for truth, faces in seen]),
+        nme=np.array([metrics.error_of(truth, faces) for truth, faces in seen]),
         extra=sum(len(faces) for faces in empty),
         empty=len(empty),
     )
 
 
-def error_of(truth: np.ndarray, faces: list[Face]) -> float:
-    """Normalised mean error of the face that is meant; infinite when it was missed."""
-    face = nearest(truth, faces)
-    return np.inf if face is None else float(metrics.nme(_points(face), truth))
-
-
-def nearest(truth: np.ndarray, faces: list[Face]) -> Face | None:
-    """The face whose box's centre is nearest to that of the true (478, d) landmarks.
-
-    None when it is farther away than half the size of the true box: then it is someone else.
-    """
-    if not faces:
-        return None
-    box = box_of(truth)
-    centres = np.array([box_of(_points(face)) for face in faces])
-    gaps = np.linalg.norm(_centre(centres) - _centre(box), axis=-1)
-    reach = np.sqrt(np.prod(box[2:] - box[:2])) / 2
-    return faces[int(gaps.argmin())] if gaps.min() <= reach else None
-
-
-def _centre(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., :2] + boxes[..., 2:]) / 2
-
-
-def _points(face: Face) -> np.ndarray:
-    if face.landmarks is None:
-        raise ValueError("a face without landmarks")
-    return face.landmarks
-
-
 def _summary(scores: Scores) -> dict[str, Any]:
-    found = np.isfinite(scores.nme)
     return {
-        "frames": len(scores.nme),
-        "missed": int((~found).sum()),
-        "nme_percent": 100 * scores.nme[found].mean() if found.any() else None,
+        **metrics.summary(scores.nme),
         "frames_without_face": scores.empty,
         "faces_in_those": scores.extra,
     }
@@ -152,18 +123,12 @@ def _summary(scores: Scores) -> dict[str, Any]:
 
 def overall(scores: list[Scores]) -> dict[str, Any]:
     """Means over clips, each weighing the same, and over frames, each weighing the same."""
-    found = [s.nme[np.isfinite(s.nme)] for s in scores]
-    frames = np.concatenate([s.nme for s in scores])
-    means = np.array([values.mean() for values in found if len(values)])
+    means = np.array([clip.nme[np.isfinite(clip.nme)].mean() for clip in scores if clip.found])
     return {
         "clips": len(means),
-        "frames": len(frames),
-        "missed": int(np.isinf(frames).sum()),
-        "nme_percent_mean_of_clips": 100 * means.mean(),
-        "ci95_of_clips": [100 * bound for bound in metrics.bootstrap(means)],
-        "nme_percent_mean_of_frames": 100 * np.concatenate(found).mean(),
-        "failure_rate": metrics.failure_rate(frames),
-        "auc": metrics.auc(frames),
-        "frames_without_face": sum(s.empty for s in scores),
-        "faces_in_those": sum(s.extra for s in scores),
+        "mean_of_clips_percent": 100 * means.mean() if len(means) else None,
+        "ci95_percent": [100 * bound for bound in metrics.bootstrap(means)] if len(means) else None,
+        "frames": metrics.summary(np.concatenate([clip.nme for clip in scores])),
+        "frames_without_face": sum(clip.empty for clip in scores),
+        "faces_in_those": sum(clip.extra for clip in scores),
     }

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mien.find.geometry import iou
+from mien.face import Face
+from mien.find.geometry import box_of, iou
 
 OUTER_CORNERS = (33, 263)
 """Outer eye corners; their distance is the inter-ocular distance of 300-W (Sagonas et al. 2013)."""
@@ -51,6 +52,54 @@ def nme(
 ) -> np.ndarray:
     """Normalised mean error of each face: the mean over the points of :func:`errors`, (...)."""
     return errors(predicted, truth, pair).mean(axis=-1)
+
+
+def nearest(truth: np.ndarray, faces: list[Face]) -> Face | None:
+    """The face whose landmarks' box has its centre nearest to that of the true (478, d) ones.
+
+    None when it is farther away than half the size of the true box: then it is someone else.
+    """
+    box = box_of(truth)
+    reach = np.sqrt(np.prod(box[2:] - box[:2])) / 2
+    gaps = [np.linalg.norm(_centre(box_of(points(face))) - _centre(box)) for face in faces]
+    best = int(np.argmin(gaps)) if gaps else -1
+    return faces[best] if faces and gaps[best] <= reach else None
+
+
+def _centre(box: np.ndarray) -> np.ndarray:
+    return (box[:2] + box[2:]) / 2
+
+
+def points(face: Face) -> np.ndarray:
+    """The (478, 3) landmarks of a face that has been measured."""
+    if face.landmarks is None:
+        raise ValueError("a face without landmarks")
+    return face.landmarks
+
+
+def error_of(truth: np.ndarray, faces: list[Face]) -> float:
+    """:func:`nme` of the face that is meant by the true landmarks; infinite when it was missed."""
+    face = nearest(truth, faces)
+    return np.inf if face is None else float(nme(points(face), truth))
+
+
+def summary(values: np.ndarray) -> dict[str, float | int | None]:
+    """Statistics of (n,) normalised errors, infinite where a face was missed.
+
+    Means and quantiles are of the faces found; failure rate and area count the missed ones too.
+    """
+    values = np.asarray(values, np.float64)
+    found = values[np.isfinite(values)]
+    some = bool(len(found))
+    return {
+        "faces": len(values),
+        "missed": len(values) - len(found),
+        "mean_percent": 100 * found.mean() if some else None,
+        "median_percent": 100 * float(np.median(found)) if some else None,
+        "p95_percent": 100 * float(np.quantile(found, 0.95)) if some else None,
+        "failure_rate": failure_rate(values) if len(values) else None,
+        "auc": auc(values) if len(values) else None,
+    }
 
 
 def failure_rate(values: np.ndarray, limit: float = FAILURE) -> float:

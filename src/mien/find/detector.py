@@ -65,9 +65,7 @@ def pyramid(longest: int) -> list[int]:
     return sides
 
 
-def decode(
-    maps: Sequence[np.ndarray], threshold: float, factors: np.ndarray
-) -> list[Detection]:
+def decode(maps: Sequence[np.ndarray], threshold: float, factors: np.ndarray) -> list[Detection]:
     """Cells above the threshold of the network's maps (1, 15, h, w); ``factors`` scales x and y.
 
     The channels are those of :func:`mien.systems.perceive.face_detector.decode`.

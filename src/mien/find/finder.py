@@ -52,12 +52,10 @@ class FaceFinder:
         )
 
     def detect(self, image: np.ndarray) -> list[Face]:
-        """Boxes only, best first: what the detector alone says of an (H, W, 3) uint8 RGB picture."""
+        """Boxes only, best first: what the detector says of an (H, W, 3) uint8 RGB picture."""
         return [Face(box=d.box, score=d.score) for d in self.detector(image)]
 
-    def find(
-        self, images: Sequence[np.ndarray], max_faces: int | None = None
-    ) -> list[list[Face]]:
+    def find(self, images: Sequence[np.ndarray], max_faces: int | None = None) -> list[list[Face]]:
         """Faces of each (H, W, 3) uint8 RGB photo, largest first.
 
         What is found in a photo does not depend on the other photos.
@@ -101,7 +99,10 @@ def distinct(faces: list[Face]) -> list[Face]:
     """Without the less certain one of every two results for the same face."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
-        if not kept or geometry.iou(face.box[None], np.array([k.box for k in kept])).max() < SAME_FACE:
+        if (
+            not kept
+            or geometry.iou(face.box[None], np.array([k.box for k in kept])).max() < SAME_FACE
+        ):
             kept.append(face)
     return kept
 

@@ -1,0 +1,1 @@
+"""What a user asks for: streams in, streams out. Today: ``analyze``."""

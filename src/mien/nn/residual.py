@@ -13,7 +13,7 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn
 
 
 class ResidualBlock(nn.Module):
-    """The basic block of He et al. (2016), figure 5 left: (N, inputs, H, W) -> (N, outputs, h, w)."""
+    """The basic block of He et al. (2016), figure 5 left."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1):
         super().__init__()

@@ -44,7 +44,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
 
     def train(self, stage: Stage, dataset: Callable[[int], IterableDataset]) -> None:
-        """Run one stage from its last checkpoint; ``dataset(start)`` streams from a sample number."""
+        """Run a stage from its last checkpoint; ``dataset(start)`` streams from a sample number."""
         torch.manual_seed(self.options.seed)
         model = self.system.to(memory_format=torch.channels_last).train()
         learned = _select(model, stage.train)
@@ -83,9 +83,14 @@ class Run:
         total.backward()
         torch.nn.utils.clip_grad_norm_(learned, stage.clip)
         optimiser.step()
-        return {"total": float(total.detach()), **{name: float(term.detach()) for name, term in terms.items()}}
+        return {
+            "total": float(total.detach()),
+            **{name: float(term.detach()) for name, term in terms.items()},
+        }
 
-    def _resume(self, stage: Stage, average: torch.nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    def _resume(
+        self, stage: Stage, average: torch.nn.Module, optimiser: torch.optim.Optimizer
+    ) -> int:
         state = self.folder / "state"
         counters = state / f"{stage.name}.json"
         if not counters.exists():
@@ -132,7 +137,9 @@ def write_config(folder: Path, system: System, stages: Iterable[Stage], about: d
 def _moving_average(decay: float) -> Callable:
     """An exponential moving average that follows quickly at first, while weights still change."""
 
-    def update(averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor) -> None:
+    def update(
+        averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor
+    ) -> None:
         rate = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
         for average, value in zip(averages, values, strict=True):
             if average.is_floating_point():

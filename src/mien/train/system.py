@@ -79,7 +79,7 @@ class System(nn.Module, ABC):
 
     @abstractmethod
     def example(self, count: int) -> dict[str, torch.Tensor]:
-        """A made-up batch of ``count`` samples with the keys and shapes that :meth:`losses` takes."""
+        """A made-up batch of ``count`` samples, as :meth:`losses` takes it."""
 
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
@@ -97,4 +97,3 @@ class System(nn.Module, ABC):
     def parameter_count(self) -> int:
         """How many numbers are learned."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
-

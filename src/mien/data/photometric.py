@@ -98,7 +98,7 @@ def jpeg(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """JPEG at quality 12 to 80."""
     quality = int(rng.integers(12, 80))
     _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(code, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
 
 
 def occlude(image: np.ndarray, texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -142,8 +142,8 @@ def glasses(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) 
     out = cv2.addWeighted(shaded, strength, out, 1 - strength, 0)
     for eye in (right, left):
         cv2.ellipse(out, (eye.tolist(), lens, angle), frame, thick)
-    bridge = [(right + (left - right) * t).astype(int).tolist() for t in (0.4, 0.6)]
-    cv2.line(out, *bridge, frame, thick)
+    start, end = ((right + (left - right) * t).astype(int).tolist() for t in (0.4, 0.6))
+    cv2.line(out, start, end, frame, thick)
     return out
 
 

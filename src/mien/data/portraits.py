@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mien.media.image import read_image
+
 LABEL_SCALE = 20000  # stored int16 = fraction of the image's width (height for y) * 20000
 
 
@@ -40,12 +42,8 @@ class Portraits:
 
     def image(self, index: int, side: int | None = None) -> np.ndarray:
         """The portrait as (side, side, 3) uint8 RGB; its own size when ``side`` is None."""
-        bgr = cv2.imread(str(self.folder / self.files[index]), cv2.IMREAD_COLOR)
-        if bgr is None:
-            raise FileNotFoundError(self.folder / self.files[index])
-        if side is not None and bgr.shape[0] != side:
-            shrink = side < bgr.shape[0]
-            bgr = cv2.resize(
-                bgr, (side, side), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-            )
-        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        image = read_image(self.folder / self.files[index])
+        if side is None or side == len(image):
+            return image
+        way = cv2.INTER_AREA if side < len(image) else cv2.INTER_LINEAR
+        return cv2.resize(image, (side, side), interpolation=way)

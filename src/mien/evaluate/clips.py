@@ -4,7 +4,6 @@ It labels every ``EVERY``-th frame, ``MOST`` of them, each as a still image. mie
 frames twice: as a video (its tracker over all frames, without the filter) and as photos.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +73,11 @@ def measure(data: Path, finder: FaceFinder, peer: peers.Environment, limit: int 
 
 @dataclass(frozen=True)
 class Scores:
-    """One clip measured in one way: ``nme`` (n,) of the frames in which the peer sees a face,
-    infinite where mien misses it; ``extra``: faces in the ``empty`` frames in which it sees none."""
+    """One clip measured in one way.
+
+    nme: (n,) of the frames in which the peer sees a face, infinite where mien misses it.
+    extra: faces that mien sees in the frames, ``empty`` many, in which the peer sees none.
+    """
 
     nme: np.ndarray
     extra: int
@@ -86,7 +88,9 @@ class Scores:
         return int(np.isfinite(self.nme).sum())
 
 
-def _measure(clip: Path, labels: Labels, finder: FaceFinder, limit: int | None) -> dict[str, Scores]:
+def _measure(
+    clip: Path, labels: Labels, finder: FaceFinder, limit: int | None
+) -> dict[str, Scores]:
     frames, landmarks = labels.frames[:limit], labels.landmarks[:limit]
     truths = dict(zip(frames.tolist(), landmarks, strict=True))
     found: dict[str, list[tuple[np.ndarray, list[Face]]]] = {way: [] for way in WAYS}

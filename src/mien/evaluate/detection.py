@@ -160,7 +160,7 @@ def small_faces(data: Path, finder: FaceFinder, limit: int | None = None) -> dic
         "scenes": count,
         "per_angle": PER_ANGLE if limit is None else min(limit, PER_ANGLE),
         "overlap": OVERLAPS[0],
-        "recall_by_size": _by_size(sum(hits.values()) / count),
+        "recall_by_size": _by_size(np.sum(list(hits.values()), axis=0) / count),
         "recall_by_angle": {angle: float(recall[angle].mean()) for angle in ANGLES},
         "recall": {angle: _by_size(recall[angle]) for angle in ANGLES},
         "false_faces_per_100_scenes": 100 * false / count,

@@ -16,7 +16,7 @@ from mien.find import geometry
 from mien.media.image import read_image
 
 SIZES = (64, 32, 24, 16)  # pixels: root of the area of the face's box before it is tilted
-ANGLES = (0, 15, -15, 30, -30, 45, -45)  # degrees, clockwise
+ANGLES: tuple[int, ...] = (0, 15, -15, 30, -30, 45, -45)  # degrees, clockwise
 PER_ANGLE = 30
 SEED = 20
 HEAD = 1.5  # a head is this much wider and higher than its face
@@ -25,7 +25,7 @@ EDGE = 0.15  # of the radius: how soft the edge of a pasted head is
 
 @dataclass(frozen=True)
 class Scene:
-    """``image`` (H, W, 3) uint8 RGB; ``boxes`` (4, 4) pixels, of the faces in order of ``SIZES``."""
+    """``image`` (H, W, 3) uint8 RGB; ``boxes`` (4, 4) pixels, of faces in order of ``SIZES``."""
 
     image: np.ndarray
     angle: int
@@ -51,7 +51,7 @@ def scenes(data: Path, limit: int | None = None) -> Iterator[Scene]:
 
 @dataclass(frozen=True)
 class Head:
-    """A tilted head to paste: ``image`` (S, S, 3) uint8, ``alpha`` (S, S) 0..1, ``box`` (4,) pixels."""
+    """A tilted head: ``image`` (S, S, 3) uint8, ``alpha`` (S, S) 0..1, face ``box`` (4,) pixels."""
 
     image: np.ndarray
     alpha: np.ndarray
@@ -90,13 +90,15 @@ def _ellipse(
     return np.clip((1 - reach) / EDGE, 0, 1) * inside
 
 
-def paste(canvas: np.ndarray, patch: Head, taken: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paste(
+    canvas: np.ndarray, patch: Head, taken: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Draw a head into the (H, W, 3) canvas, in place, clear of the taken boxes; gives its box."""
     side = len(patch.image)
     while True:
         x = int(rng.integers(canvas.shape[1] - side + 1))
         y = int(rng.integers(canvas.shape[0] - side + 1))
-        box = patch.box + [x, y, x, y]
+        box = patch.box + np.array([x, y, x, y])
         if not _touches(box, taken):
             break
     part = canvas[y : y + side, x : x + side]

@@ -145,7 +145,7 @@ class RigidFit:
     shift: np.ndarray
 
 
-def fit_rigid(landmarks: np.ndarray, iterations: int = 3) -> RigidFit:
+def fit_rigid(landmarks: np.ndarray, iterations: int = 2) -> RigidFit:
     """Robust rigid fit (rotation, scale, shift) of the mean face to (478, 3) landmarks.
 
     Weighted Umeyama (1991) on the points that expression moves least; the weights are those of a
@@ -153,13 +153,12 @@ def fit_rigid(landmarks: np.ndarray, iterations: int = 3) -> RigidFit:
     """
     source = mean_face.points()[list(RIGID)]
     target = np.asarray(landmarks, np.float64)[list(RIGID)]
-    weights = np.ones(len(source))
+    fit = _umeyama(source, target, np.ones(len(source)))
     for _ in range(iterations):
-        fit = _umeyama(source, target, weights)
         predicted = fit.scale * source @ fit.rotation.T + fit.shift
         residual = np.linalg.norm(target - predicted, axis=1)
         width = 1.5 * np.median(residual) + 1e-9
-        weights = 1 / (1 + (residual / width) ** 2)
+        fit = _umeyama(source, target, 1 / (1 + (residual / width) ** 2))
     return fit
 
 

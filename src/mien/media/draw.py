@@ -97,9 +97,7 @@ def _draw_iris(image: np.ndarray, points: np.ndarray, width: int) -> None:
     cv2.circle(image, centre.tolist(), fixed_radius, IRIS, width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_axes(
-    image: np.ndarray, nose: np.ndarray, pose: Pose, size: float, width: int
-) -> None:
+def _draw_axes(image: np.ndarray, nose: np.ndarray, pose: Pose, size: float, width: int) -> None:
     """Where the face's right (of the viewer), up and forward point; the nearest comes on top."""
     right, up, forward = axes_of(pose)
     coloured = ((right, RIGHT_AXIS), (up, UP_AXIS), (forward, FORWARD_AXIS))
@@ -142,9 +140,7 @@ def _draw_arrow(
     cv2.fillConvexPoly(image, _fixed(triangle), colour, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_label(
-    image: np.ndarray, text: str, box: np.ndarray, size: float, colour: Colour
-) -> None:
+def _draw_label(image: np.ndarray, text: str, box: np.ndarray, size: float, colour: Colour) -> None:
     """White text on a bar above the box, or below it where there is no room."""
     scale = float(np.clip(size / 400, 0.38, 2.0))
     scale = min(scale, scale * image.shape[1] / max(_text_size(text, scale)[0], 1))

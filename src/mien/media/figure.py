@@ -81,12 +81,14 @@ class Timeline:
             plots[0].legend(loc="upper right", ncols=6, fontsize="small")
 
     def _draw_count(self, plot: "Axes") -> None:
+        from matplotlib.ticker import MaxNLocator
+
         moments = self._all()
         counts = [moment.count for moment in moments]
         times = [moment.time for moment in moments]
         plot.step(times, counts, where="post", color="0.3", linewidth=1)
         plot.set_ylim(-0.2, max([1.0, *counts]) + 0.2)
-        plot.yaxis.get_major_locator().set_params(integer=True)
+        plot.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
         plot.set_ylabel("faces")
         plot.set_xlabel("time (s)")
 

@@ -80,7 +80,11 @@ def open_container(path: str | Path, wanted: str) -> "InputContainer":
     try:
         return av.open(f"file:{path}", container_options=limits, metadata_errors="replace")
     except (FFmpegError, AttributeError) as error:  # the latter for unusual streams
-        reason = "damaged or truncated" if _is_mp4(path) else f"not {wanted}"
+        reason = f"not {wanted}"
+        if isinstance(error, EOFError):
+            reason = "ends before its first frame"
+        elif _is_mp4(path):
+            reason = "damaged or truncated"
         raise InputError(f"{path}: {reason}") from error
 
 

@@ -141,7 +141,7 @@ def _video_stream(container: InputContainer, path: str) -> VideoStream:
                 raise InputError(f"{path}: frames of {stream.width} x {stream.height} pixels")
             stream.thread_type = "AUTO"
             return stream
-    raise InputError(f"{path}: no video in it")
+    raise InputError(f"{path}: {'no video in it' if container.streams else 'empty or truncated'}")
 
 
 def _rate(stream: VideoStream) -> float | None:
@@ -283,7 +283,6 @@ class VideoWriter:
             self._sound.carry(until=seconds)
         frame = _yuv(image)
         frame.pts, frame.time_base = self._pts, TIME_BASE
-        frame.duration = round(1 / (self.fps * TIME_BASE))
         self._container.mux(video.encode(frame))
 
     def _begin(self, image: np.ndarray) -> VideoStream:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
 from mien.media.files import atomic
@@ -46,10 +47,11 @@ class Run:
     def train(self, stage: Stage, dataset: Callable[[int], IterableDataset]) -> None:
         """Run a stage from its last checkpoint; ``dataset(start)`` streams from a sample number."""
         torch.manual_seed(self.options.seed)
-        model = self.system.to(memory_format=torch.channels_last).train()
+        model = self.system.train()
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         learned = _select(model, stage.train)
         optimiser = torch.optim.AdamW(_groups(learned, stage), lr=stage.rate, fused=True)
-        average = torch.optim.swa_utils.AveragedModel(
+        average = AveragedModel(
             model, multi_avg_fn=_moving_average(stage.ema), use_buffers=True
         )  # fmt: skip
         step = self._resume(stage, average, optimiser)
@@ -78,7 +80,7 @@ class Run:
         half = self.options.precision == "bf16"
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=half):
             terms = model.losses(batch)
-        total = sum(weight * terms[name] for name, weight in stage.losses.items())
+        total = torch.stack([w * terms[name] for name, w in stage.losses.items()]).sum()
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(learned, stage.clip)
@@ -102,7 +104,7 @@ class Run:
         return json.loads(counters.read_text())["step"]
 
     def _save(
-        self, stage: Stage, average: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int
+        self, stage: Stage, average: AveragedModel, optimiser: torch.optim.Optimizer, step: int
     ) -> None:
         state = self.folder / "state"
         state.mkdir(exist_ok=True)

@@ -77,9 +77,9 @@ def _make(command: Sequence[str], folder: Path) -> None:
     except (OSError, subprocess.CalledProcessError) as error:
         output = getattr(error, "stderr", None) or getattr(error, "stdout", None) or str(error)
         raise MienError(
-            f"{folder}: cannot be made: {output.strip().splitlines()[-1]}; make a virtual environment"
-            f" with {' and '.join(REQUIREMENTS)} yourself and name it with --peers-env, or leave the"
-            " peers out with --no-peers"
+            f"{folder}: cannot be made: {output.strip().splitlines()[-1]}; make a virtual"
+            f" environment with {' and '.join(REQUIREMENTS)} yourself and name it with --peers-env,"
+            " or leave the peers out with --no-peers"
         ) from error
 
 

@@ -24,7 +24,7 @@ CENTRE = 0.22  # a cell is positive within this share of the face's size around 
 
 
 @dataclass(frozen=True)
-class Config:
+class DetectorConfig:
     """``size``: side of a scene; ``widths``, ``depths``: the backbone; ``head``: channels."""
 
     size: int = 256
@@ -59,10 +59,10 @@ class FaceDetector(System):
         weights_licence="Apache-2.0",
         weights=("mien-detector",),
     )
-    Config = Config
+    Config = DetectorConfig
     CROP = "the whole picture, padded to multiples of 32"
 
-    def __init__(self, config: Config):
+    def __init__(self, config: DetectorConfig):
         super().__init__(config)
         w = config.widths
         self.stem = conv_norm(3, w[0], 3, 2)
@@ -74,8 +74,9 @@ class FaceDetector(System):
         self.head = nn.ModuleList(conv_norm(config.head, config.head) for _ in range(2))
         self.out = nn.Conv2d(config.head, 1 + 4 + 10, 1)
         nn.init.normal_(self.out.weight, std=0.01)
-        nn.init.zeros_(self.out.bias)
-        nn.init.constant_(self.out.bias[:1], -4.0)  # nearly all cells are background
+        bias = torch.zeros(1 + 4 + 10)
+        bias[0] = -4.0  # nearly all cells are background
+        self.out.bias = nn.Parameter(bias)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         x = torch.relu(self.stem(image * 2 - 1))

@@ -25,7 +25,7 @@ OPENINGS = ((159, 145), (160, 144), (158, 153), (386, 374), (385, 380), (387, 37
 
 
 @dataclass(frozen=True)
-class Config:
+class LandmarkerConfig:
     """``size``: side of the crop in pixels; ``widths``, ``depths``: the residual stages."""
 
     size: int = 128
@@ -57,10 +57,10 @@ class FaceLandmarker(System):
         weights_licence="Apache-2.0",
         weights=("mien-landmarks",),
     )
-    Config = Config
+    Config = LandmarkerConfig
     CROP = "200 mm around the mean face, upright in the face frame (mien.find.geometry)"
 
-    def __init__(self, config: Config):
+    def __init__(self, config: LandmarkerConfig):
         super().__init__(config)
         widths = config.widths
         stages = zip(widths[:-1], widths[1:], config.depths, strict=True)
@@ -74,7 +74,7 @@ class FaceLandmarker(System):
         self.presence = nn.Conv2d(config.squeeze, 1, side)
         self.register_buffer("mean", self._mean_in_crop(), persistent=False)
         nn.init.normal_(self.points.weight, std=1e-3)
-        nn.init.zeros_(self.points.bias)
+        self.points.bias = nn.Parameter(torch.zeros(LANDMARKS * 3))
 
     def _mean_in_crop(self) -> torch.Tensor:
         to_crop = geometry.invert(geometry.crop_to_face(self.config.size))

@@ -1,0 +1,336 @@
+"""Results as tables: in the terminal, and in the documentation.
+
+    python -m mien.evaluate.tables [FOLDER]
+
+writes ``index.md`` from the JSON files of FOLDER (default: docs/benchmarks).
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mien.errors import InputError
+from mien.media.files import atomic
+
+FOLDER = Path("docs/benchmarks")
+FILES = ("landmarks.json", "detection.json", "speed-analyze.json")
+TITLES = {"landmarks": "Landmarks", "detection": "Detection", "speed-analyze": "Speed"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, column names, and rows of as many texts; ``note`` says how to read it."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        lines = [self.columns, ["---"] + ["---:"] * (len(self.columns) - 1), *self.rows]
+        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return "\n\n".join(filter(None, (f"### {self.title}", self.note, body)))
+
+    def plain(self) -> str:
+        """The table for a terminal."""
+        lines = [self.columns, *self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
+        return "\n".join([self.title, *(f"  {_aligned(line, widths)}" for line in lines)])
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    """The first column to the left, numbers to the right."""
+    cells = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
+    return "  ".join([line[0].ljust(widths[0]), *cells]).rstrip()
+
+
+def _number(value: float | int | None, digits: int = 2) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    return f"{bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else "-"
+
+
+ERROR_COLUMNS = (
+    "",
+    "mean %",
+    "95 % interval",
+    "median",
+    "95th",
+    "failures %",
+    "AUC",
+    "missed",
+    "of",
+)
+
+
+def landmarks(results: dict[str, Any]) -> list[Table]:
+    """Tables of ``mien evaluate landmarks``."""
+    made = [_errors(results)]
+    if "regions_percent" in results["portraits"]:
+        made += [_regions(results["portraits"]), _pose(results["portraits"]["pose_degrees"])]
+    if results["video"]:
+        made.append(_clips(results["video"]))
+    return [*made, _jitter(results["jitter"])]
+
+
+def _errors(results: dict[str, Any]) -> Table:
+    portraits, video = results["portraits"], results["video"]
+    rows = [_error_row("portraits, / outer eye corners", portraits["outer_corners"])]
+    if "iris_centres" in portraits:
+        rows.append(_error_row("portraits, / iris centres", portraits["iris_centres"]))
+    if video:
+        for way, title in (("video", "clips as video"), ("photos", "clips as photos")):
+            overall = video["overall"][way]
+            name = f"{title}, {overall['clips']} clips alike"
+            mean, interval = _number(overall["mean_of_clips_percent"]), overall["ci95_percent"]
+            rows.append([name, mean, _interval(interval), *[""] * 6])
+            rows.append(_error_row(f"{title}, frames alike", overall["frames"]))
+    note = (
+        "Mean distance of the 478 points from their labels in per cent of the inter-ocular "
+        "distance, between the outer eye corners unless it says otherwise. A failure is above 8 % "
+        "or missed."
+    )
+    return Table("Error of the 478 landmarks", ERROR_COLUMNS, rows, note)
+
+
+def _error_row(name: str, summary: dict[str, Any]) -> list[str]:
+    failures = summary["failure_rate"]
+    return [
+        name,
+        _number(summary["mean_percent"]),
+        _interval(summary.get("ci95_percent")),
+        _number(summary["median_percent"]),
+        _number(summary["p95_percent"]),
+        _number(None if failures is None else 100.0 * failures, 1),
+        _number(summary["auc"], 3),
+        _number(summary["missed"]),
+        _number(summary["faces"]),
+    ]
+
+
+def _regions(portraits: dict[str, Any]) -> Table:
+    regions = portraits["regions_percent"] | {"all 478, in space": portraits["in_space_percent"]}
+    rows = [[name, _number(value)] for name, value in regions.items()]
+    return Table("Error by region, portraits", ("", "mean %"), rows)
+
+
+def _pose(pose: dict[str, Any]) -> Table:
+    keys = ("mean_abs", "bias", "mean_abs_without_bias")
+    rows = [[angle, *(_number(values[key]) for key in keys)] for angle, values in pose.items()]
+    note = "Degrees, against the labels' head transform. The bias is how the two mean faces differ."
+    columns = ("", "mean difference", "bias", "mean difference without it")
+    return Table("Head pose, portraits", columns, rows, note)
+
+
+def _clips(video: dict[str, Any]) -> Table:
+    rows = [
+        [
+            name,
+            *(_number(clip[way]["mean_percent"]) for way in ("video", "photos")),
+            *(_number(clip[way]["missed"]) for way in ("video", "photos")),
+            _number(clip["video"]["faces"]),
+            _number(clip["video"]["frames_without_face"]),
+            _number(clip["video"]["faces_in_those"]),
+        ]
+        for name, clip in video["clips"].items()
+    ]
+    note = (
+        f"Labels: {video['labels']}, on every {video['every']}th frame, at most {video['most']} of "
+        "a clip. As video: mien's tracker over all frames, without its filter; as photos: those "
+        "frames alone."
+    )
+    columns = ("clip", "video %", "photos %", "missed, video", "missed, photos", "frames")
+    return Table("Clips", (*columns, "frames without face", "faces in those"), rows, note)
+
+
+def _jitter(jitter: dict[str, Any]) -> Table:
+    keys = ("mean_px", "worst_portrait_px", "worst_landmark_px")
+    ways = ("filtered", "unfiltered")
+    rows = [[way, *(_number(jitter[way][key], 3) for key in keys)] for way in ways]
+    note = (
+        f"{jitter['portraits']} portraits as videos of {jitter['frames']} frames with noise of "
+        f"{jitter['noise']}, faces of {jitter['face_pixels']:g} pixels: standard deviation in "
+        "pixels."
+    )
+    columns = ("", "mean", "worst portrait", "worst landmark")
+    return Table("Jitter of a still face", columns, rows, note)
+
+
+def detection(results: dict[str, Any]) -> list[Table]:
+    """Tables of ``mien evaluate detection``."""
+    return [
+        _photos(results["photos"]),
+        _backgrounds(results["backgrounds"]),
+        _scenes(results["scenes"]),
+    ]
+
+
+def _photos(photos: dict[str, Any]) -> Table:
+    overlaps = list(photos["recall"])
+    rows = [
+        [
+            name + (" (art)" if row["art"] else ""),
+            _number(row["faces"]),
+            *(_number(row["found"][least]) for least in overlaps),
+            _number(row["false"]),
+        ]
+        for name, row in photos["files"].items()
+    ]
+    found = [sum(row["found"][least] for row in photos["files"].values()) for least in overlaps]
+    total = ["all", _number(photos["faces"]), *map(_number, found), _number(photos["false_faces"])]
+    note = (
+        f"Boxes drawn by eye. Recall {_number(photos['recall_photographs'], 3)} on photographs, "
+        f"{_number(photos['recall_art'], 3)} on art; average precision "
+        f"{_number(photos['average_precision'], 3)}, at overlap {overlaps[0]}."
+    )
+    columns = ("photo", "faces", *(f"found at {least}" for least in overlaps), "false")
+    return Table("Photos", columns, [*rows, total], note)
+
+
+def _backgrounds(backgrounds: dict[str, Any]) -> Table:
+    rows = [
+        [title, *(_number(backgrounds[part][key]) for key in keys)]
+        for part, title in (("held_back", "held back"), ("all", "all"))
+        for keys in [("images", "false_faces", "per_100_images")]
+    ]
+    files = ", ".join(backgrounds["all"]["files"]) or "none"
+    columns = ("", "images", "false faces", "per 100 images")
+    return Table("Pictures without faces", columns, rows, f"With false faces: {files}.")
+
+
+def _scenes(scenes: dict[str, Any]) -> Table:
+    sizes = list(scenes["recall_by_size"])
+    rows = [
+        [f"{angle}°", *(_number(row[size]) for size in sizes), _number(by_angle)]
+        for (angle, row), by_angle in zip(
+            scenes["recall"].items(), scenes["recall_by_angle"].values(), strict=True
+        )
+    ]
+    total = ["all", *(_number(scenes["recall_by_size"][size]) for size in sizes), ""]
+    note = (
+        f"Recall at overlap {scenes['overlap']} by tilt and face size in pixels, on "
+        f"{scenes['scenes']} scenes of {len(sizes)} faces each; "
+        f"{_number(scenes['false_faces_per_100_scenes'])} false faces per 100 scenes."
+    )
+    columns = ("tilt", *(f"{size} px" for size in sizes), "all")
+    return Table("Small and tilted faces", columns, [*rows, total], note)
+
+
+def speed(results: dict[str, Any]) -> list[Table]:
+    """Tables of ``mien bench analyze``."""
+    made = [_race(results, which) for which in results["cores"]]
+    made.append(
+        Table("Start-up", ("", "seconds"), [["mien --help", f"{results['help_seconds']:.2f}"]])
+    )
+    if results["photos"]:
+        made.append(_throughput(results["photos"]))
+    return made
+
+
+def _race(results: dict[str, Any], which: str) -> Table:
+    cores = results["cores"][which]
+    rows = []
+    for name, tool in cores["tools"].items():
+        ratio = cores["mien_to_peer"].get(name, {})
+        speeds = [f"{tool[key]:.1f}" for key in ("fps", "steady_fps")]
+        ratios = [f"{ratio[key]:.2f}" if ratio else "" for key in ("fps", "steady_fps")]
+        rows.append([name, *speeds, *ratios, f"{tool['peak_mb']:.0f}", results["gives"][name]])
+    rows += [[name, *[""] * 5, f"not run: {why}"] for name, why in cores["unavailable"].items()]
+    clip = results["clip"]
+    note = (
+        f"{clip['name']}, {clip['width']} x {clip['height']}, medians of {results['repeats']} runs "
+        "in alternating order. fps: all frames / the time from start to exit; steady: without "
+        "start-up."
+    )
+    columns = ("", "fps", "steady fps", "mien / it", "steady", "peak MB", "gives")
+    title = f"{cores['count']} cores" if cores["count"] > 1 else "One core"
+    return Table(title, columns, rows, note)
+
+
+def _throughput(photos: dict[str, Any]) -> Table:
+    rows = [
+        [name.replace("_", " "), f"{row['photos_per_s']:.1f}", f"{row['faces_per_s']:.1f}"]
+        for name, row in photos.items()
+    ]
+    return Table("Photos", ("", "photos / s", "faces / s"), rows)
+
+
+MAKERS: dict[str, Callable[[dict[str, Any]], list[Table]]] = {
+    "landmarks": landmarks,
+    "detection": detection,
+    "speed-analyze": speed,
+}
+
+
+def of(report: dict[str, Any]) -> list[Table]:
+    """The tables of a report; the protocol's name says which they are."""
+    return MAKERS[_name(report)](report["results"])
+
+
+def _name(report: dict[str, Any]) -> str:
+    return report["protocol"].partition("/")[0]
+
+
+def plain(report: dict[str, Any]) -> str:
+    """All tables of a report, for a terminal."""
+    return "\n\n".join(table.plain() for table in of(report))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A report; raises InputError when the file is not one."""
+    try:
+        report = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a result: {error}") from error
+    if not isinstance(report, dict) or _name({"protocol": "", **report}) not in MAKERS:
+        raise InputError(f"{path}: not a result of mien evaluate or mien bench")
+    return report
+
+
+def page(reports: Sequence[dict[str, Any]]) -> str:
+    """The page of the documentation."""
+    intro = (
+        "# Benchmarks\n\nMeasured with `mien evaluate landmarks`, `mien evaluate detection` and "
+        "`mien bench analyze`; this page is made from their results, which lie beside it, by "
+        "`python -m mien.evaluate.tables`."
+    )
+    return "\n\n".join([intro, *(_section(report) for report in reports)]) + "\n"
+
+
+def _section(report: dict[str, Any]) -> str:
+    parts = [f"## {TITLES[_name(report)]}", _circumstances(report)]
+    return "\n\n".join(parts + [table.markdown() for table in of(report)])
+
+
+def _circumstances(report: dict[str, Any]) -> str:
+    commit, host, versions = report["commit"], report["host"], report["versions"]
+    code = "unknown"
+    if commit:
+        code = f"`{commit['id'][:10]}`" + (" with changes" if commit["dirty"] else "")
+    libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
+    machine = f"{host['cpu']}, {host['cores']} cores, {host['ram_gb']:g} GB, {host['system']}"
+    return (
+        f"Protocol {report['protocol']}, {report['date'][:10]}, commit {code}, on {machine}.\n"
+        f"{libraries}."
+    )
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write ``index.md`` of a folder of results, of those that are there."""
+    reports = [read(folder / name) for name in FILES if (folder / name).is_file()]
+    if not reports:
+        raise InputError(f"{folder}: no results: {', '.join(FILES)}")
+    with atomic(folder / "index.md") as temporary:
+        temporary.write_text(page(reports), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -6,7 +6,6 @@ INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 CORE := $(VENV)/.stamp-core
 DEV := $(VENV)/.stamp-dev
-CLIP := $(or $(MIEN_SHARED),../shared)/data/video/pyfeat_single_face.mp4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types bench docs clean
@@ -16,12 +15,14 @@ help:
 	@echo 'make test    lint, types, layers, then all tests (under 15 minutes on 2 cores)'
 	@echo 'make lint    ruff (rules and format) and the layers of the imports'
 	@echo 'make types   pyright'
-	@echo 'make bench   speed of mien analyze beside its peers, on a video: make bench CLIP=talk.mp4'
+	@echo 'make bench   speed of mien analyze beside its peers; on your own video: make bench CLIP=talk.mp4'
 	@echo 'make docs    the documentation site, in site/'
 	@echo 'make clean   remove what these wrote, but not .venv'
 
 demo: $(CORE)
 	@$(BIN)/mien analyze docs/pictures/astronaut.jpg --out demo --format csv --annotate
+	@cut -d, -f5-12 demo/faces.csv | tr , '\t'
+	@echo 'The table is demo/faces.csv, the picture demo/annotated/astronaut.jpg.'
 
 test: lint types
 	@$(BIN)/python -m pytest
@@ -35,7 +36,7 @@ types: $(DEV)
 	@$(BIN)/pyright
 
 bench: $(CORE)
-	@$(BIN)/mien bench analyze --clip $(CLIP)
+	@$(BIN)/mien bench analyze $(if $(CLIP),--clip '$(CLIP)')
 
 docs: $(DEV)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -45,7 +46,7 @@ clean:
 	rm -rf demo site build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(CORE): pyproject.toml constraints.txt | $(BIN)/pip
-	@echo 'Installing mien into $(VENV) (under a minute the first time).'
+	@echo 'Installing mien into $(VENV) (about a minute the first time).'
 	@$(INSTALL) -e .
 	@touch $@
 

@@ -106,6 +106,10 @@ def test_import_of_mien_is_light() -> None:
     assert {"numpy", "cv2", "torch", "onnxruntime"}.isdisjoint(json.loads(loaded))
 
 
+def test_every_public_name_is_there() -> None:
+    assert [name for name in mien.__all__ if not hasattr(mien, name)] == []
+
+
 def test_help_imports_nothing_heavy() -> None:
     printed = run_python(
         "import sys; from mien.cli import main\n"

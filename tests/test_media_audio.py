@@ -37,7 +37,8 @@ def test_any_rate_is_read_at_the_one_asked_for(tmp_path, suffix, rate):
     write_audio(tmp_path / f"tone{suffix}", tone(440, rate), rate)
     read, got = read_audio(tmp_path / f"tone{suffix}", rate=16_000)
     assert got == 16_000
-    assert len(read) / 16_000 == pytest.approx(1, abs=0.15 if suffix == ".mp3" else 0.01)
+    padding = {".ogg": 600, ".mp3": 2_500}  # these end with a whole block
+    assert len(read) == pytest.approx(16_000, abs=padding.get(suffix, 1))
     assert pitch(read, 16_000) == pytest.approx(440, abs=2)
     assert np.abs(read[4_000:12_000]).max() == pytest.approx(0.5, abs=0.05)
 

@@ -32,6 +32,7 @@ FILES = [
     "empty/notes.txt",
     "one.webp",
     "odd[1].jpg",
+    "odd1.jpg",
 ]
 
 
@@ -76,7 +77,7 @@ def test_a_folder_is_its_media_below_by_name():
 @pytest.mark.usefixtures("here")
 def test_a_folder_without_media_is_itself_and_fails_clearly():
     assert names("empty") == ["empty"]
-    with pytest.raises(InputError, match="^empty: a folder without images or videos$"):
+    with pytest.raises(InputError, match=r"^empty: a folder without images or videos$"):
         check_readable("empty")
 
 
@@ -91,13 +92,13 @@ def test_patterns():
 
 @pytest.mark.usefixtures("here")
 def test_a_pattern_names_each_file_once():
-    assert names("album/**") == sorted(set(names("album/**")))
-    assert "album/deep/er/clip.mp4" in names("album/**")
+    assert sorted(names("album/**")) == sorted([*names("album"), "album/notes.txt"])
 
 
 @pytest.mark.usefixtures("here")
 def test_a_name_that_looks_like_a_pattern_is_a_name_first():
     assert names("odd[1].jpg") == ["odd[1].jpg"]
+    assert names("odd[12].jpg") == ["odd1.jpg"]
 
 
 @pytest.mark.usefixtures("here")
@@ -142,7 +143,7 @@ def test_an_unreadable_folder_is_named_and_the_others_are_read(here, monkeypatch
     monkeypatch.setattr(os, "scandir", refuse)
     assert names("album") == ["album/1.jpg", "album/10.JPG", "album/2.png", locked]
     monkeypatch.setattr(os, "listdir", refuse)
-    with pytest.raises(InputError, match="^album/deep: Permission denied$"):
+    with pytest.raises(InputError, match=r"^album/deep: Permission denied$"):
         check_readable(locked)
 
 
@@ -169,6 +170,8 @@ def test_atomic_files_appear_whole(tmp_path):
         assert temporary.parent == tmp_path and temporary.suffix == ".csv"
         temporary.write_text("new")
         assert not path.exists()
+        inode = temporary.stat().st_ino
+    assert path.stat().st_ino == inode  # moved, not copied
     assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
     mask = os.umask(0)
     os.umask(mask)
@@ -185,16 +188,14 @@ def test_an_error_keeps_the_old_file(tmp_path):
 
 
 def test_the_file_that_failed_is_named(tmp_path):
-    with pytest.raises(MienError, match=r"^\S+/gone/a\.csv: No such file"):
-        with atomic(tmp_path / "gone" / "a.csv") as temporary:
-            temporary.write_text("new")
-    with pytest.raises(MienError, match=r"^\S+/other\.txt: No such file"):
-        with atomic(tmp_path / "a.csv"):
-            (tmp_path / "other.txt").read_text()
-    (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(MienError, match=r"folder\.csv: Is a directory"):
-        with atomic(tmp_path / "folder.csv") as temporary:
-            temporary.write_text("new")
+    gone, other, folder = (tmp_path / name for name in ("gone/a.csv", "other.txt", "folder.csv"))
+    with pytest.raises(MienError, match=f"^{gone}: No such file"), atomic(gone) as temporary:
+        temporary.write_text("new")
+    with pytest.raises(MienError, match=f"^{other}: No such file"), atomic(tmp_path / "a.csv"):
+        other.read_text()
+    folder.mkdir()
+    with pytest.raises(MienError, match=f"^{folder}: Is a dir"), atomic(folder) as temporary:
+        temporary.write_text("new")
 
 
 @contextlib.contextmanager
@@ -247,7 +248,8 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, name):
     path = tmp_path / name
     with full_disk(free=30_000), pytest.raises(MienError) as caught:
         WRITERS[name](path)
-    assert str(caught.value) == f"{path}: {os.strerror(errno.EFBIG)}"
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and message.endswith(os.strerror(errno.EFBIG))
     assert list(tmp_path.iterdir()) == []
     WRITERS[name](path)  # with space again
     assert path.stat().st_size > 30_000

@@ -1,10 +1,11 @@
 """Video in and out: true times, upright frames, sound in time, damage told, nothing followed."""
 
-import gc
 import struct
+import subprocess
+import sys
 import weakref
 from fractions import Fraction
-from itertools import pairwise
+from typing import Any
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ from mien.errors import InputError, MienError, UsageError
 from mien.media.audio import read_audio
 from mien.media.inputs import VIDEO_SUFFIXES
 from mien.media.source import open_source
-from mien.media.video import Video, VideoWriter
+from mien.media.video import TIME_BASE, Video, VideoWriter
 
 RATE = 25
 FLASH = 1.0, 1.12  # seconds in which the test clips are white and beep
@@ -42,9 +43,9 @@ def write_talkie(
 ):
     """A clip that is black and silent but for a white frame and a beep at ``FLASH``."""
     with av.open(str(path), "w", options=options) as container:
-        pictures = container.add_stream(video, rate=RATE)
+        pictures: Any = container.add_stream(video, rate=RATE)
         pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
-        sound = container.add_stream(audio, rate=rate)
+        sound: Any = container.add_stream(audio, rate=rate)
         sound.layout = "stereo"
         for index in range(round(seconds * RATE)):
             white = FLASH[0] <= index / RATE < FLASH[1]
@@ -122,10 +123,44 @@ def test_variable_frame_times_are_kept(tmp_path, suffix):
         assert video.fps == pytest.approx(30 / times[-1], rel=0.1)
 
 
-def test_times_always_grow(tmp_path):
+def test_written_times_always_grow(tmp_path):
     write_clip(tmp_path / "clip.mp4", frames=4, times=[0, 0.5, 0.5, 0.2])
-    times = [frame.time for frame in Video(tmp_path / "clip.mp4").frames()]
-    assert times[1] == pytest.approx(0.5) and all(b > a for a, b in pairwise(times))
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        ticks = sorted(packet.pts for packet in container.demux(video=0) if packet.pts is not None)
+    times = [float(tick * TIME_BASE) for tick in ticks]
+    assert times == pytest.approx([0, 0.5, 0.5, 0.5], abs=0.001) and len(set(ticks)) == 4
+
+
+def test_read_times_always_grow(tmp_path):
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for index, tick in enumerate((0, 1, 1, 1, 10)):
+            frame = av.VideoFrame.from_ndarray(quarters()).reformat(format="yuvj420p")
+            frame.pts, frame.time_base = index, Fraction(1, RATE)
+            for packet in stream.encode(frame):
+                packet.pts = packet.dts = tick
+                container.mux(packet)
+    times = [frame.time for frame in Video(path).frames()]
+    assert times == pytest.approx([0, 0.04, 0.08, 0.12, 0.4])
+
+
+def test_a_stream_without_times_runs_at_its_rate(tmp_path):
+    write_clip(tmp_path / "clip.mp4")
+    with (
+        av.open(str(tmp_path / "clip.mp4")) as clip,
+        av.open(str(tmp_path / "raw.h264"), "w") as raw,
+    ):
+        stream = raw.add_stream_from_template(clip.streams.video[0])
+        for packet in clip.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                raw.mux(packet)
+    video = Video(tmp_path / "raw.h264")
+    times = [frame.time for frame in video.frames()]
+    assert times == pytest.approx([i / video.fps for i in range(30)])
+    assert video.duration == pytest.approx(30 / video.fps)
 
 
 def test_times_count_from_the_first_frame(tmp_path):
@@ -381,8 +416,33 @@ def test_frames_are_streamed(tmp_path):
     for frame in open_source(str(tmp_path / "clip.mp4")).frames():
         alive.append(weakref.ref(frame.image))
         del frame
-        gc.collect()
         assert sum(reference() is not None for reference in alive) <= 2
+
+
+MEASURE = """
+import resource, sys
+from mien.media.video import Video, VideoWriter
+source, copy, loops = sys.argv[1], sys.argv[2], int(sys.argv[3])
+video = Video(source)
+with VideoWriter(copy, video.fps, audio_from=source) as writer:
+    for loop in range(loops):
+        for frame in video.frames():
+            writer.write(frame.image, frame.time + loop * video.duration)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_length(tmp_path):
+    source = tmp_path / "source.mp4"
+    with VideoWriter(source, RATE) as writer:
+        for index in range(40):
+            writer.write(quarters(index, 360, 640))
+    peaks = []
+    for loops in (2, 12):  # 400 more frames would be 280 MB
+        command = [sys.executable, "-c", MEASURE, source, tmp_path / "copy.mp4", str(loops)]
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True).stdout))
+    assert peaks[1] - peaks[0] < 25
 
 
 def test_an_abandoned_video_can_be_read_again(tmp_path):

@@ -61,7 +61,7 @@ faces = st.builds(
 
 @pytest.mark.parametrize("format", FORMATS)
 @given(st.lists(faces, max_size=3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_every_format_gives_the_rows_back(tmp_path_factory, format, some):
     path = tmp_path_factory.getbasetemp() / f"round.{format}"
     write(path, some)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.evaluate import Peers, PeersEnv
 from mien.cli.map import Map, examples
 from mien.cli.options import Result
 
@@ -36,13 +37,11 @@ def analyze(
             help="Video to run on.  [default: one of the labelled data]",
         ),
     ] = None,
-    peers: Annotated[
-        bool,
-        typer.Option("--peers/--no-peers", help="Run the other tools on the same clip too."),
-    ] = True,
+    peers: Peers = True,
+    peers_env: PeersEnv = None,
     out: Result = None,
 ) -> None:
     """Frames per second of `mien analyze` on one clip."""
     from mien.evaluate.bench import analyze as bench_analyze
 
-    bench_analyze(clip=clip, peers=peers, out=out)
+    bench_analyze(clip=clip, peers=peers, out=out, peers_env=peers_env)

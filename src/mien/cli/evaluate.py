@@ -1,5 +1,8 @@
 """``mien evaluate``: accuracy under a locked protocol."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from mien.cli.map import Map, examples
@@ -7,6 +10,20 @@ from mien.cli.options import Data, Limit, Result
 
 LANDMARKS = "mien evaluate landmarks --out landmarks.json"
 DETECTION = "mien evaluate detection --out detection.json"
+
+Peers = Annotated[
+    bool, typer.Option("--peers/--no-peers", help="Also use the other tools, in --peers-env.")
+]
+PeersEnv = Annotated[
+    Path | None,
+    typer.Option(
+        "--peers-env",
+        metavar="DIR",
+        file_okay=False,
+        help="Virtual environment of the other tools; made where it is not there."
+        "  [default: peers-env in mien's cache]",
+    ),
+]
 
 app = typer.Typer(
     cls=Map,
@@ -16,12 +33,27 @@ app = typer.Typer(
 )
 
 
-@app.command(epilog=examples(LANDMARKS, "mien evaluate landmarks --data labelled/ --limit 20"))
-def landmarks(data: Data, out: Result = None, limit: Limit = None) -> None:
-    """Error of the 478 landmarks, in parts of the inter-ocular distance."""
+@app.command(
+    epilog=examples(
+        LANDMARKS,
+        "mien evaluate landmarks --data labelled/ --limit 20",
+        "mien evaluate landmarks --no-peers",
+    )
+)
+def landmarks(
+    data: Data,
+    peers: Peers = True,
+    peers_env: PeersEnv = None,
+    out: Result = None,
+    limit: Limit = None,
+) -> None:
+    """Error of the 478 landmarks, in parts of the inter-ocular distance.
+
+    On portraits with labels, and on clips that MediaPipe labels, one of the other tools.
+    """
     from mien.evaluate.landmarks import main
 
-    main(data=data, out=out, limit=limit)
+    main(data=data, out=out, limit=limit, with_peers=peers, peers_env=peers_env)
 
 
 @app.command(epilog=examples(DETECTION, "mien evaluate detection --data labelled/ --limit 20"))

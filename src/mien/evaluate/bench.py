@@ -70,7 +70,7 @@ def analyze(
         "repeats": REPEATS,
         "load_before": busy,
         "gives": {name: GIVES[name] for name in runners},
-        "peers": environment.versions if environment else None,
+        "peers": environment and {f"peer {n}": v for n, v in environment.versions.items()},
         "cores": {name: compare(runners, cpus) for name, cpus in cores.items()},
         "photos": _photos(data / "photos"),
         "help_seconds": median(run([*MIEN, "--help"]).seconds for _ in range(HELP_REPEATS)),
@@ -165,7 +165,7 @@ def compare(runners: dict[str, Runner], cpus: set[int]) -> dict[str, Any]:
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in runners}
     missing: dict[str, str] = {}
     with on(cpus):
-        for repeat in range(REPEATS):
+        for repeat in report.progress(range(REPEATS), f"{len(cpus)} cores"):
             for name in list(runners)[:: -1 if repeat % 2 else 1]:
                 if name not in missing:
                     done = runners[name]()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mien.errors import InputError
-from mien.evaluate import metrics, peers
+from mien.evaluate import metrics, peers, report
 from mien.face import Face
 from mien.find.finder import FaceFinder
 from mien.find.tracker import Tracker
@@ -58,7 +58,8 @@ def label(data: Path, clip: Path, environment: peers.Environment) -> Labels:
 def measure(data: Path, finder: FaceFinder, peer: peers.Environment, limit: int | None) -> dict:
     """Results of all clips, the first ``limit`` labelled frames of each."""
     by_clip = {
-        clip.name: _measure(clip, label(data, clip, peer), finder, limit) for clip in clips(data)
+        clip.name: _measure(clip, label(data, clip, peer), finder, limit)
+        for clip in report.progress(clips(data), "clips")
     }
     return {
         "labels": f"MediaPipe Face Landmarker {peer.versions['mediapipe']}, image mode, one face",

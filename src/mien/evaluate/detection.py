@@ -127,7 +127,10 @@ def backgrounds(folder: Path, finder: FaceFinder, limit: int | None = None) -> d
 
 
 def _false_faces(files: list[Path], finder: FaceFinder) -> dict[str, list[dict[str, Any]]]:
-    return {file.name: [_place(f) for f in finder.find([read_image(file)])[0]] for file in files}
+    return {
+        file.name: [_place(face) for face in finder.find([read_image(file)])[0]]
+        for file in report.progress(files, "backgrounds")
+    }
 
 
 def _place(face: Face) -> dict[str, Any]:
@@ -149,7 +152,8 @@ def small_faces(data: Path, finder: FaceFinder, limit: int | None = None) -> dic
     hits = {angle: np.zeros(len(SIZES)) for angle in ANGLES}
     shown = dict.fromkeys(ANGLES, 0)
     false = 0
-    for scene in scenes(data, limit):
+    per_angle = PER_ANGLE if limit is None else min(limit, PER_ANGLE)
+    for scene in report.progress(scenes(data, per_angle), "scenes", per_angle * len(ANGLES)):
         result = score(best_first(finder.find([scene.image])[0]), scene.boxes)
         hits[scene.angle][[which for which in result["which"] if which >= 0]] += 1
         shown[scene.angle] += 1
@@ -158,7 +162,7 @@ def small_faces(data: Path, finder: FaceFinder, limit: int | None = None) -> dic
     recall = {angle: hits[angle] / shown[angle] for angle in ANGLES}
     return {
         "scenes": count,
-        "per_angle": PER_ANGLE if limit is None else min(limit, PER_ANGLE),
+        "per_angle": per_angle,
         "overlap": OVERLAPS[0],
         "recall_by_size": _by_size(np.sum(list(hits.values()), axis=0) / count),
         "recall_by_angle": {angle: float(recall[angle].mean()) for angle in ANGLES},

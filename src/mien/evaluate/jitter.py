@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from mien.data.portraits import Portraits
-from mien.evaluate import metrics
+from mien.evaluate import metrics, report
+from mien.face import LANDMARKS
 from mien.find.finder import FaceFinder
 from mien.find.geometry import box_of
 from mien.find.tracker import Tracker
@@ -24,7 +25,10 @@ def measure(portraits: Portraits, finder: FaceFinder) -> dict[str, Any]:
     For each portrait the mean over the landmarks and the largest, from the first frame on.
     """
     chosen = np.flatnonzero(portraits.test)[:PORTRAITS]  # the first are the large ones
-    tried = [_portrait(portraits, int(index), finder) for index in chosen]
+    tried = [
+        _portrait(portraits, int(index), finder)
+        for index in report.progress(chosen, "jitter", len(chosen))
+    ]
     return {
         "face_pixels": FACE,
         "noise": f"{NOISE:g}/255",
@@ -47,19 +51,21 @@ def _summary(tracks: list[np.ndarray]) -> dict[str, Any]:
 
 
 def _portrait(portraits: Portraits, index: int, finder: FaceFinder) -> dict[str, np.ndarray]:
+    """The landmarks over the frames, (frames, 478, 3), in which the face is found."""
     image = _scaled(portraits.image(index), portraits.landmarks[index])
+    truth = portraits.landmarks[index, :, :2] * image.shape[1::-1]
     tracks = {"filtered": Tracker(finder, smooth=True), "unfiltered": Tracker(finder, smooth=False)}
     points: dict[str, list[np.ndarray]] = {way: [] for way in tracks}
     for number, noisy in enumerate(noisy_frames(image, seed=index)):
         for way, tracker in tracks.items():
-            faces = tracker.update(noisy, number / RATE)
-            if faces:
-                points[way].append(metrics.points(faces[0]))
-    return {way: np.array(track) for way, track in points.items()}
+            face = metrics.nearest(truth, tracker.update(noisy, number / RATE))
+            if face is not None:
+                points[way].append(metrics.points(face))
+    return {way: np.reshape(track, (-1, LANDMARKS, 3)) for way, track in points.items()}
 
 
 def _scaled(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The portrait at a size at which its face measures ``FACE``; labels are fractions."""
+    """The portrait at a size at which its face measures ``FACE``; landmarks are fractions."""
     box = box_of(landmarks) * image.shape[0]
     scale = FACE / np.sqrt(np.prod(box[2:] - box[:2]))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

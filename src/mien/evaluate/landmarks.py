@@ -78,7 +78,10 @@ def measure(portraits: Portraits, finder: FaceFinder, limit: int | None = None) 
     """Errors on the held-back portraits."""
     chosen = np.flatnonzero(portraits.test)[:limit]
     rotations = label_rotations(portraits.folder)
-    tried = [_measure(portraits, int(index), rotations[index], finder) for index in chosen]
+    tried = [
+        _measure(portraits, int(index), rotations[index], finder)
+        for index in report.progress(chosen, "portraits", len(chosen))
+    ]
     found = [portrait for portrait in tried if portrait is not None]
     outer = np.array([np.inf if each is None else each.outer.mean() for each in tried])
     iris = np.array([np.inf if each is None else each.iris for each in tried])

@@ -9,17 +9,22 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 import mien
 from mien import hub
+from mien.errors import MienError
 from mien.evaluate import tables
 from mien.media.files import atomic
 
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "av")
 PACKAGE = Path(mien.__file__).parent
+
+T = TypeVar("T")
 
 
 def finish(protocol: str, data: dict[str, Any], results: dict[str, Any], out: Path | None) -> None:
@@ -44,9 +49,19 @@ def finish(protocol: str, data: dict[str, Any], results: dict[str, Any], out: Pa
 
 
 def write(report: dict[str, Any], out: Path) -> None:
-    """Write a report as JSON; raises MienError when it cannot be written."""
+    """Write a report as JSON, in a new folder if need be; MienError when it cannot be written."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MienError(f"{out.parent}: {error.strerror}") from error
     with atomic(out) as temporary:
         temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", "utf-8")
+
+
+def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+    """The items, with a progress bar on standard error while they are worked on."""
+    bar = {"console": Console(stderr=True), "transient": True, "total": total}
+    return track(items, what, **bar)
 
 
 def commit() -> dict[str, Any] | None:

@@ -32,15 +32,15 @@ class Scene:
     boxes: np.ndarray
 
 
-def scenes(data: Path, limit: int | None = None) -> Iterator[Scene]:
-    """``PER_ANGLE`` scenes (``limit``, if that is less) for each angle."""
+def scenes(data: Path, per_angle: int = PER_ANGLE) -> Iterator[Scene]:
+    """The first so many scenes for each angle."""
     portraits = Portraits.load(data / "portraits")
     backgrounds = background_files(data / "backgrounds", test=True)
     held_back = np.flatnonzero(portraits.test)
     for angle in ANGLES:
-        for number in range(min(PER_ANGLE, limit or PER_ANGLE)):
+        for number in range(per_angle):
             rng = np.random.default_rng((SEED, angle % 360, number))
-            canvas = read_image(backgrounds[rng.integers(len(backgrounds))])
+            canvas = read_image(backgrounds[rng.integers(len(backgrounds))]).copy()
             chosen = rng.choice(held_back, len(SIZES), replace=False)
             boxes = np.zeros((0, 4))
             for index, size in zip(chosen, SIZES, strict=True):

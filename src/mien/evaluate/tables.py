@@ -242,15 +242,18 @@ def _race(results: dict[str, Any], which: str) -> Table:
         ratio = cores["mien_to_peer"].get(name, {})
         speeds = [f"{tool[key]:.1f}" for key in ("fps", "steady_fps")]
         ratios = [f"{ratio[key]:.2f}" if ratio else "" for key in ("fps", "steady_fps")]
-        rows.append([name, *speeds, *ratios, f"{tool['peak_mb']:.0f}", results["gives"][name]])
-    rows += [[name, *[""] * 5, f"not run: {why}"] for name, why in cores["unavailable"].items()]
+        what = f"{name}: {results['gives'][name]}"
+        rows.append([what, *speeds, *ratios, f"{tool['peak_mb']:.0f}"])
+    missing = [f"{name} ({why})" for name, why in cores["unavailable"].items()]
     clip = results["clip"]
     note = (
         f"{clip['name']}, {clip['width']} x {clip['height']}, medians of {results['repeats']} runs "
         "in alternating order. fps: all frames / the time from start to exit; steady: without "
-        "start-up."
+        "start-up. The ratios are mien's speed / that of the peer. "
+        f"Load of the machine before: {results['load_before']:.1f}."
+        + (f" Not run: {'; '.join(missing)}." if missing else "")
     )
-    columns = ("", "fps", "steady fps", "mien / it", "steady", "peak MB", "gives")
+    columns = ("", "fps", "steady fps", "fps ratio", "steady ratio", "peak MB")
     title = f"{cores['count']} cores" if cores["count"] > 1 else "One core"
     return Table(title, columns, rows, note)
 
@@ -260,7 +263,7 @@ def _throughput(photos: dict[str, Any]) -> Table:
         [name.replace("_", " "), f"{row['photos_per_s']:.1f}", f"{row['faces_per_s']:.1f}"]
         for name, row in photos.items()
     ]
-    return Table("Photos", ("", "photos / s", "faces / s"), rows)
+    return Table("Throughput on photos", ("", "photos / s", "faces / s"), rows)
 
 
 MAKERS: dict[str, Callable[[dict[str, Any]], list[Table]]] = {
@@ -315,11 +318,13 @@ def _circumstances(report: dict[str, Any]) -> str:
     code = "unknown"
     if commit:
         code = f"`{commit['id'][:10]}`" + (" with changes" if commit["dirty"] else "")
+    versions = versions | (report["results"].get("peers") or {})
     libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
+    limit = report["data"].get("limit")
     machine = f"{host['cpu']}, {host['cores']} cores, {host['ram_gb']:g} GB, {host['system']}"
     return (
         f"Protocol {report['protocol']}, {report['date'][:10]}, commit {code}, on {machine}.\n"
-        f"{libraries}."
+        f"{libraries}.{'' if limit is None else f' Only the first {limit} samples of each part.'}"
     )
 
 

@@ -24,6 +24,8 @@ RIGHT_AXIS, UP_AXIS, FORWARD_AXIS = (235, 60, 60), (60, 200, 80), (70, 130, 255)
 NOSE_TIP = 4
 SMALLEST_FACE = 12.0  # pixels; below it contours would only be a blot
 SMALLEST_TEXT = 0.3  # of OpenCV's font; below it nothing can be read
+WIDEST_LABEL = 3.0  # box widths; a wider one, on a small face, would hide its neighbours
+SMALL_FACE = 50.0  # pixels; up to it the axes are as thin as the other lines
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SUBPIXEL_BITS = 4
 FARTHEST = 1e5  # pixels; OpenCV's drawing overflows with far larger coordinates
@@ -34,7 +36,7 @@ def annotate(image: np.ndarray, faces: Iterable[Face]) -> np.ndarray:
 
     Of each face what it has: box, contours, irises, pose axes from the nose tip (red to the right
     of the face as the viewer sees it, green up, blue where the nose points) and a label with track
-    and angles in degrees.
+    and angles in degrees; on small faces the track alone.
     """
     drawn = image.copy()
     for face in sorted(faces, key=_size):  # large ones are near: they come on top
@@ -57,7 +59,7 @@ def label_of(face: Face) -> str:
 
 
 def _draw_face(image: np.ndarray, face: Face) -> None:
-    size = _size(face)
+    size = min(_size(face), float(max(image.shape)))
     width = max(1, round(size / 260))
     if face.landmarks is not None and size >= SMALLEST_FACE:
         _draw_landmarks(image, face.landmarks, size, width)
@@ -66,7 +68,7 @@ def _draw_face(image: np.ndarray, face: Face) -> None:
     colour = colour_of(face.track)
     corners = face.box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
     cv2.polylines(image, [_fixed(corners)], True, colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
-    _draw_label(image, label_of(face), face.box, size, colour)
+    _draw_label(image, face, size, colour)
 
 
 def _draw_landmarks(image: np.ndarray, landmarks: np.ndarray, size: float, width: int) -> None:
@@ -103,7 +105,7 @@ def _draw_axes(image: np.ndarray, nose: np.ndarray, pose: Pose, size: float, wid
     coloured = ((right, RIGHT_AXIS), (up, UP_AXIS), (forward, FORWARD_AXIS))
     for axis, colour in sorted(coloured, key=lambda item: -item[0][2]):
         tip = nose + axis[:2] * size * 0.45
-        _draw_arrow(image, nose, tip, colour, width + 1)
+        _draw_arrow(image, nose, tip, colour, width + (size > SMALL_FACE))
 
 
 def axes_of(pose: Pose) -> np.ndarray:
@@ -140,9 +142,12 @@ def _draw_arrow(
     cv2.fillConvexPoly(image, _fixed(triangle), colour, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_label(image: np.ndarray, text: str, box: np.ndarray, size: float, colour: Colour) -> None:
+def _draw_label(image: np.ndarray, face: Face, size: float, colour: Colour) -> None:
     """White text on a bar above the box, or below it where there is no room."""
+    text, box = label_of(face), face.box
     scale = float(np.clip(size / 400, 0.38, 2.0))
+    if _text_size(text, scale)[0] > WIDEST_LABEL * (box[2] - box[0]):
+        text = "" if face.track is None else f"#{face.track}"
     scale = min(scale, scale * image.shape[1] / max(_text_size(text, scale)[0], 1))
     if not text or scale < SMALLEST_TEXT:
         return

@@ -39,11 +39,17 @@ def _expand(item: str) -> Iterator[str]:
     if os.path.isdir(item):
         yield from _media_or_itself(item)
     elif glob.has_magic(item) and not os.path.lexists(item):
-        matches = sorted(glob.glob(item, recursive=True))
-        for match in matches or [item]:
-            yield from _media_or_itself(match) if os.path.isdir(match) else [match]
+        yield from dict.fromkeys(_matches(item)) or [item]  # ** finds folders and their files
     else:
         yield item
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    for match in sorted(glob.glob(pattern, recursive=True)):
+        if os.path.isdir(match):
+            yield from _media_or_itself(match)
+        else:
+            yield match
 
 
 def _media_or_itself(folder: str) -> Iterator[str]:

@@ -190,7 +190,7 @@ def test_a_newcomer_is_found_while_another_is_followed(finder, astronaut):
 def test_a_still_face_hardly_jitters_with_the_filter(finder, astronaut):
     rng = np.random.default_rng(0)
     centre = np.array([223.0, 130.0])
-    still = moved(astronaut, turn(0, 2.1, centre, (220, 220)), (440, 440))
+    still = moved(astronaut, turn(0, 2.5, centre, (260, 260)), (520, 520))
     frames = [
         np.clip(still + rng.normal(0, 3, still.shape), 0, 255).astype(np.uint8) for _ in range(60)
     ]

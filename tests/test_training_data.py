@@ -57,7 +57,8 @@ def test_training_material_leaves_out_what_is_held_back(shared):
     portraits = Portraits.load(shared / "data" / "portraits")
     assert portraits.test.sum() == 336
     folder = shared / "data" / "backgrounds"
-    train, test = background_files(folder, test=False), background_files(folder, test=True)
-    assert not set(train) & set(test)
-    assert len(train) + len(test) == len(list(folder.glob("*.jpg")))
-    assert len(test) > 80
+    train, validation, test = (
+        background_files(folder, part) for part in ("train", "validation", "test")
+    )
+    assert sorted([*train, *validation, *test]) == sorted(folder.glob("*.jpg"))
+    assert len(validation) == len(test) == 47

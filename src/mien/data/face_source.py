@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,10 +14,14 @@ from mien.media.image import read_image
 PORTRAIT_SIDE = 240
 
 
-def background_files(folder: Path, test: bool) -> list[Path]:
-    """Every fourth background (by name) is held back for the test."""
+Part = Literal["train", "validation", "test"]
+
+
+def background_files(folder: Path, part: Part) -> list[Path]:
+    """Of every eight backgrounds (by name) six are for training, one each for the other parts."""
+    parts: dict[int, Part] = {3: "validation", 7: "test"}
     files = sorted(folder.glob("*.jpg"))
-    return [file for i, file in enumerate(files) if (i % 4 == 3) == test]
+    return [file for i, file in enumerate(files) if parts.get(i % 8, "train") == part]
 
 
 @dataclass
@@ -38,7 +43,7 @@ class FaceSource:
             rgba[row] = np.dstack([image, matte(image)])
             # What lies beyond the portrait repeats its edge: see-through.
             rgba[row, [0, -1], :, 3] = rgba[row, :, [0, -1], 3] = 0
-        files = background_files(data / "backgrounds", test=False)
+        files = background_files(data / "backgrounds", "train")
         backgrounds = [read_image(file) for file in files]
         return cls(rgba, portraits.landmarks[chosen] * PORTRAIT_SIDE, backgrounds)
 

@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ REPEATS = 3
 HELP_REPEATS = 5
 BATCHES = (1, 8)
 MIEN = [sys.executable, "-m", "mien"]
+PROCESS = Path(__file__).with_name("process.py")
 GIVES = {
     "mien": "478 landmarks, pose, tracks, any number of faces; table and figure",
     "mediapipe": "478 landmarks of one face",
@@ -89,24 +89,15 @@ class Run:
 
 def run(command: list[str]) -> Run:
     """Run a command to its end; raises MienError with its last words when it fails."""
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as complaints:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdout=output, stderr=complaints, env=side.quiet_environment()
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            words = _last_line(complaints) or f"exit code {process.returncode}"
-            raise MienError(f"{Path(command[0]).name} {' '.join(command[1:3])}: {words}")
-        return Run(seconds, usage.ru_maxrss / 1024, _last_line(output))
-
-
-def _last_line(file: Any) -> str:
-    file.seek(0)
-    lines = file.read().strip().splitlines()
-    return lines[-1] if lines else ""
+    launcher = [sys.executable, "-I", "-S", str(PROCESS), *command]
+    done = subprocess.run(
+        launcher, capture_output=True, text=True, check=True, env=side.quiet_environment()
+    )
+    cost = json.loads(done.stdout)
+    if cost["code"]:
+        words = cost["complaint"] or f"exit code {cost['code']}"
+        raise MienError(f"{Path(command[0]).name} {' '.join(command[1:3])}: {words}")
+    return Run(cost["seconds"], cost["peak_mb"], cost["said"])
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """``mien evaluate detection``: faces found and missed, and what is not a face, the locked protocol.
 
 - Photos: boxes drawn by eye (``photo_boxes.json``), from hairline to chin and from ear to ear.
-- Backgrounds: pictures without faces; every fourth was held back from training.
+- Backgrounds: pictures without faces; every eighth is for the test alone, every eighth more was
+  used to choose thresholds.
 - Scenes: small and tilted faces in backgrounds (see :mod:`mien.evaluate.scenes`).
 
 All go through the finder as any photo does, so a face counts when it was detected and measured.
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.data.face_source import background_files
+from mien.data.face_source import Part, background_files
 from mien.errors import InputError
 from mien.evaluate import metrics, report
 from mien.evaluate.scenes import ANGLES, PER_ANGLE, SIZES, scenes
@@ -117,12 +118,13 @@ def _average_precision(rows: Iterable[dict[str, Any]]) -> float | None:
 
 
 def backgrounds(folder: Path, finder: FaceFinder, limit: int | None = None) -> dict[str, Any]:
-    """False faces in pictures without faces: in those held back, in those of training, in all."""
-    held_back = _false_faces(background_files(folder, test=True)[:limit], finder)
-    training = _false_faces(background_files(folder, test=False)[:limit], finder)
+    """False faces in pictures without faces: the test part, all that were not trained on, all."""
+    parts: tuple[Part, ...] = ("test", "validation", "train")
+    found = {part: _false_faces(background_files(folder, part)[:limit], finder) for part in parts}
     return {
-        "held_back": _background_summary(held_back),
-        "all": _background_summary(held_back | training),
+        "test": _background_summary(found["test"]),
+        "unseen": _background_summary(found["test"] | found["validation"]),
+        "all": _background_summary(found["test"] | found["validation"] | found["train"]),
     }
 
 

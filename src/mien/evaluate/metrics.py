@@ -1,5 +1,7 @@
 """What is measured: errors of landmarks, matches of boxes, and how sure a mean is."""
 
+from typing import Any
+
 import numpy as np
 
 from mien.face import Face
@@ -83,7 +85,7 @@ def error_of(truth: np.ndarray, faces: list[Face]) -> float:
     return np.inf if face is None else float(nme(points(face), truth))
 
 
-def summary(values: np.ndarray) -> dict[str, float | int | None]:
+def summary(values: np.ndarray) -> dict[str, Any]:
     """Statistics of (n,) normalised errors, infinite where a face was missed.
 
     Means and quantiles are of the faces found; failure rate and area count the missed ones too.

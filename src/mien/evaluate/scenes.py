@@ -35,7 +35,7 @@ class Scene:
 def scenes(data: Path, per_angle: int = PER_ANGLE) -> Iterator[Scene]:
     """The first so many scenes for each angle."""
     portraits = Portraits.load(data / "portraits")
-    backgrounds = background_files(data / "backgrounds", test=True)
+    backgrounds = background_files(data / "backgrounds", "test")
     held_back = np.flatnonzero(portraits.test)
     for angle in ANGLES:
         for number in range(per_angle):

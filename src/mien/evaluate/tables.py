@@ -198,7 +198,7 @@ def _photos(photos: dict[str, Any]) -> Table:
 def _backgrounds(backgrounds: dict[str, Any]) -> Table:
     rows = [
         [title, *(_number(backgrounds[part][key]) for key in keys)]
-        for part, title in (("held_back", "held back"), ("all", "all"))
+        for part, title in (("test", "test part"), ("unseen", "not trained on"), ("all", "all"))
         for keys in [("images", "false_faces", "per_100_images")]
     ]
     files = ", ".join(backgrounds["all"]["files"]) or "none"

@@ -32,18 +32,24 @@ class Detector:
     def __init__(self, network: Network, threshold: float):
         self.network, self.threshold = network, threshold
 
-    def __call__(self, image: np.ndarray, sides: Sequence[int] | None = None) -> list[Detection]:
+    def __call__(
+        self,
+        image: np.ndarray,
+        sides: Sequence[int] | None = None,
+        threshold: float | None = None,
+    ) -> list[Detection]:
         """Faces in an (H, W, 3) uint8 RGB picture, best first.
 
         ``sides``: the lengths of the longer side at which to look; by default those of
-        :func:`pyramid`, which find faces from 16 pixels up.
+        :func:`pyramid`, which find faces from 16 pixels up. ``threshold``: the least score, by
+        default the detector's own.
         """
         found: list[Detection] = []
         for side in sides or pyramid(max(image.shape[:2])):
-            found += self._at(image, side)
+            found += self._at(image, side, threshold or self.threshold)
         return suppress(found)
 
-    def _at(self, image: np.ndarray, side: int) -> list[Detection]:
+    def _at(self, image: np.ndarray, side: int, threshold: float) -> list[Detection]:
         height, width = image.shape[:2]
         scale = side / max(height, width)
         size = (max(round(width * scale), 1), max(round(height * scale), 1))
@@ -54,7 +60,7 @@ class Detector:
         padded[: size[1], : size[0]] = image
         batch = (padded.transpose(2, 0, 1)[None] / np.float32(255)).astype(np.float32)
         factors = np.array([width / size[0], height / size[1]])
-        return decode(self.network(batch), self.threshold, factors)
+        return decode(self.network(batch), threshold, factors)
 
 
 def pyramid(longest: int) -> list[int]:

@@ -13,7 +13,7 @@ from mien.find.detector import Detection, Detector
 from mien.find.landmarks import Landmarker, Measured, Network
 
 # Chosen on the validation part of the training material: see docs/models of the two networks.
-DETECTION_THRESHOLD = 0.3
+DETECTION_THRESHOLD = 0.5
 PRESENCE_THRESHOLD = 0.5
 CROP_SIZE = 128
 

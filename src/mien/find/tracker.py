@@ -6,14 +6,18 @@ import numpy as np
 
 from mien.face import Face
 from mien.find import geometry
+from mien.find.detector import SMALL_SIDE, Detection
 from mien.find.finder import PRESENCE_THRESHOLD, FaceFinder, largest, to_face
 from mien.find.landmarks import Measured
 from mien.find.smoothing import OneEuro
 
 FAST_SIDE = 640  # the longer side at which a video frame is searched
-NEWCOMERS = 0.5  # seconds between searches for new faces while others are followed
+LOOK_AROUND = 0.5  # seconds between searches while faces are followed
 RETRY = 0.1  # seconds between searches for a face that was lost
 REMEMBER = 2.0  # seconds for which a lost face keeps its number
+DOUBTS = 4  # searches in a row that may miss a followed face before it is given up
+CONFIRMING = 0.5  # of the detector's threshold: enough for a face that is followed already
+CONFIRMED_SIZE = 40  # pixels at which a followed face is looked for
 SAME_PLACE = 0.3  # overlap with a followed face above which a detection is that face
 NEAR = 1.0  # face sizes that a lost face may have moved
 
@@ -27,6 +31,7 @@ class Track:
     seen: float
     filter: OneEuro = field(default_factory=OneEuro)
     lost: bool = False
+    doubts: int = 0
 
 
 class Tracker:
@@ -41,7 +46,7 @@ class Tracker:
         """Faces of the next frame, (H, W, 3) uint8 RGB at ``time`` seconds, largest first."""
         measured = self._follow(image)
         self._forget(time)
-        if self._should_search(time):
+        if self._should_search(measured, time):
             self._searched = time
             measured |= self._search(image, measured)
         faces = []
@@ -68,27 +73,51 @@ class Tracker:
     def _forget(self, time: float) -> None:
         self._tracks = [track for track in self._tracks if time - track.seen <= REMEMBER]
 
-    def _should_search(self, time: float) -> bool:
-        active = sum(not track.lost for track in self._tracks)
-        if self.max_faces is not None and active >= self.max_faces:
-            return False
-        pause = RETRY if active < len(self._tracks) else NEWCOMERS
-        return not active or time - self._searched >= pause
+    def _should_search(self, followed: dict[int, Measured], time: float) -> bool:
+        """At once when a face is lost, then often, else now and then."""
+        just_lost = any(not t.lost and t.number not in followed for t in self._tracks)
+        missing = len(followed) < len(self._tracks) and not self._full(len(followed))
+        pause = RETRY if missing or not followed else LOOK_AROUND
+        return just_lost or time - self._searched >= pause
+
+    def _full(self, count: int) -> bool:
+        return self.max_faces is not None and count >= self.max_faces
 
     def _search(self, image: np.ndarray, followed: dict[int, Measured]) -> dict[int, Measured]:
         """Detect; faces that are not followed yet take up a lost number or a new one."""
-        longest = max(image.shape[:2])
-        found = self.finder.detector(image, _sides(longest))
-        placements = [self.finder.placement(detection) for detection in found]
-        results = self.finder.measure([image] * len(found), placements, passes=2)
+        sides = self._sides(max(image.shape[:2]), followed)
+        threshold = self.finder.detector.threshold
+        found = self.finder.detector(image, sides, CONFIRMING * threshold)
+        self._doubt(followed, found)
+        placements = [self.finder.placement(d) for d in found if d.score >= threshold]
+        results = self.finder.measure([image] * len(placements), placements, passes=2)
         new: dict[int, Measured] = {}
         for result in results:
             known = followed | new
-            full = self.max_faces is not None and len(known) >= self.max_faces
-            if result.presence < PRESENCE_THRESHOLD or _taken(result, known) or full:
-                continue
-            new[self._number(result, known)] = result
+            present = result.presence >= PRESENCE_THRESHOLD
+            if present and not _taken(result, known) and not self._full(len(known)):
+                new[self._number(result, known)] = result
         return new
+
+    def _sides(self, longest: int, followed: dict[int, Measured]) -> list[int]:
+        """Sides at which to look: for all faces, or only for those that are followed."""
+        wide = min(longest, FAST_SIDE)
+        if self._full(len(followed)):
+            smallest = min(_place(result.landmarks)[1] for result in followed.values())
+            enough = round(longest * CONFIRMED_SIZE / max(smallest, 1.0))
+            return [min(max(enough, SMALL_SIDE), wide)]
+        return [wide, SMALL_SIDE] if wide > SMALL_SIDE else [wide]
+
+    def _doubt(self, followed: dict[int, Measured], found: list[Detection]) -> None:
+        """Give up what the landmark network takes for a face and the detector never does."""
+        boxes = np.array([detection.box for detection in found]).reshape(-1, 4)
+        for track in [track for track in self._tracks if track.number in followed]:
+            box = geometry.box_of(followed[track.number].landmarks)
+            seen = (geometry.iou(box[None], boxes) > SAME_PLACE).any()
+            track.doubts = 0 if seen else track.doubts + 1
+            if track.doubts >= DOUBTS:
+                self._tracks.remove(track)
+                del followed[track.number]
 
     def _number(self, result: Measured, known: dict[int, Measured]) -> int:
         """The number of the nearest lost face, or a new one."""
@@ -109,12 +138,6 @@ class Tracker:
         face = to_face(result)
         face.track = track.number
         return face
-
-
-def _sides(longest: int) -> list[int]:
-    """Full view and close view: small faces at the first, large ones at the second."""
-    side = min(longest, FAST_SIDE)
-    return [side, 256] if side > 256 else [side]
 
 
 def _taken(result: Measured, known: dict[int, Measured]) -> bool:

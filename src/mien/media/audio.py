@@ -7,7 +7,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import soundfile
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
@@ -57,6 +56,8 @@ def write_audio(path: str | Path, samples: np.ndarray, rate: int) -> None:
 
     Raises UsageError for an unknown suffix, MienError when the file cannot be written.
     """
+    import soundfile  # here, because reading does without it
+
     kind = Path(path).suffix[1:].upper()
     if kind not in soundfile.available_formats():
         raise UsageError(f"{path}: no sound format has this suffix")

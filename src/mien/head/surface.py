@@ -1,0 +1,189 @@
+"""Plain geometry of triangle meshes: edges, distances along them, closest points, mirror images."""
+
+import heapq
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def edges(triangles: np.ndarray) -> np.ndarray:
+    """The undirected edges of (T, 3) triangles, (E, 2), each once, smaller index first."""
+    pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    return np.unique(np.sort(pairs, 1), axis=0)
+
+
+def normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Unit vertex normals (V, 3), weighted by area; zero at vertices without a triangle."""
+    a, b, c = (vertices[triangles[:, i]] for i in range(3))
+    face = np.cross(b - a, c - a)
+    out = np.zeros_like(vertices)
+    for corner in range(3):
+        for axis in range(3):
+            out[:, axis] += np.bincount(triangles[:, corner], face[:, axis], len(vertices))
+    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+
+
+def charts(uv_triangles: np.ndarray) -> np.ndarray:
+    """The connected part, (T,) int, that each (T, 3) triangle lies in."""
+    label = np.arange(uv_triangles.max() + 1)
+    while True:
+        smallest = label[uv_triangles].min(1)
+        merged = label.copy()
+        np.minimum.at(merged, uv_triangles, smallest[:, None])
+        merged = merged[merged]
+        if (merged == label).all():
+            return label[uv_triangles[:, 0]]
+        label = merged
+
+
+class Paths:
+    """Shortest paths along the edges of a mesh (Dijkstra)."""
+
+    def __init__(self, vertices: np.ndarray, triangles: np.ndarray) -> None:
+        """vertices (V, 3), triangles (T, 3)."""
+        self._neighbours: list[list[tuple[int, float]]] = [[] for _ in vertices]
+        pairs = edges(triangles)
+        lengths = np.linalg.norm(vertices[pairs[:, 0]] - vertices[pairs[:, 1]], axis=1)
+        for (a, b), length in zip(pairs.tolist(), lengths.tolist(), strict=True):
+            self._neighbours[a].append((b, length))
+            self._neighbours[b].append((a, length))
+
+    def distances(
+        self, sources: Sequence[int] | np.ndarray, limit: float = np.inf
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """From the nearest source to each vertex, all (V,).
+
+        Returns the distance (inf beyond ``limit``), the vertex before on the way, and the source.
+        """
+        distance = np.full(len(self._neighbours), np.inf)
+        before = np.full(len(distance), -1)
+        source = np.full(len(distance), -1)
+        queue = [(0.0, int(s), -1, int(s)) for s in sources]
+        heapq.heapify(queue)
+        while queue:
+            reached, vertex, previous, origin = heapq.heappop(queue)
+            if distance[vertex] <= reached:
+                continue
+            distance[vertex], before[vertex], source[vertex] = reached, previous, origin
+            for neighbour, length in self._neighbours[vertex]:
+                if reached + length < min(distance[neighbour], limit):
+                    heapq.heappush(queue, (reached + length, neighbour, vertex, origin))
+        return distance, before, source
+
+    def through(self, stops: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The vertices of the shortest line that visits ``stops`` in turn."""
+        line = [int(stops[0])]
+        for start, stop in zip(stops[:-1], stops[1:], strict=True):
+            _, before, _ = self.distances([int(start)])
+            part = [int(stop)]
+            while part[-1] != start:
+                part.append(int(before[part[-1]]))
+            line += part[-2::-1]
+        return np.array(line)
+
+
+def nearest(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of ``others`` (m, k) to each of ``points`` (n, k): indices, distances (n,)."""
+    index = np.empty(len(points), np.int64)
+    distance = np.empty(len(points))
+    energy = (others**2).sum(1)
+    for start in range(0, len(points), 512):
+        block = points[start : start + 512]
+        squared = energy - 2 * block @ others.T
+        best = squared.argmin(1)
+        index[start : start + 512] = best
+        distance[start : start + 512] = np.linalg.norm(block - others[best], axis=1)
+    return index, distance
+
+
+def mirror(vertices: np.ndarray) -> np.ndarray:
+    """For each vertex the one at its mirror image in x, (V,); an involution.
+
+    Vertices whose images do not pair up are paired greedily among themselves.
+    """
+    index, _ = nearest(vertices * (-1, 1, 1), vertices)
+    lonely = np.flatnonzero(index[index] != np.arange(len(index)))
+    while len(lonely):
+        images = vertices[lonely] * (-1, 1, 1)
+        best, distance = nearest(images, vertices[lonely])
+        first = int(distance.argmin())
+        a, b = lonely[first], lonely[best[first]]
+        index[a], index[b] = b, a
+        lonely = lonely[(lonely != a) & (lonely != b)]
+    return index
+
+
+def closest_on_triangles(
+    points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The point of each triangle nearest to each of its own query points.
+
+    Args:
+        points: (n, 3). vertices: (V, 3). triangles: (n, 3), one for each point.
+
+    Returns:
+        weights (n, 3): barycentric, not negative, sum 1; and the distances (n,).
+    """
+    a, b, c = (vertices[triangles[:, i]] for i in range(3))
+    weights = _inside(points, a, b, c)
+    outside = (weights < 0).any(1)
+    best = np.where(outside, np.inf, 0.0)
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        start, stop = (a, b, c)[i], (a, b, c)[j]
+        along = stop - start
+        t = ((points - start) * along).sum(1) / np.maximum((along**2).sum(1), 1e-12)
+        t = t.clip(0, 1)
+        distance = np.linalg.norm(points - start - t[:, None] * along, axis=1)
+        nearer = outside & (distance < best)
+        best[nearer] = distance[nearer]
+        weights[nearer] = 0
+        weights[nearer, i], weights[nearer, j] = 1 - t[nearer], t[nearer]
+    corners = vertices[triangles]
+    found = (weights[..., None] * corners).sum(1)
+    return weights, np.linalg.norm(points - found, axis=1)
+
+
+def _inside(points: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Barycentric coordinates (n, 3) of the feet of ``points`` on the planes of a, b, c."""
+    u, v, w = b - a, c - a, points - a
+    uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
+    wu, wv = (w * u).sum(1), (w * v).sum(1)
+    area = np.maximum(uu * vv - uv * uv, 1e-12)
+    second, third = (vv * wu - uv * wv) / area, (uu * wv - uv * wu) / area
+    return np.stack([1 - second - third, second, third], 1)
+
+
+def closest_points(
+    points: np.ndarray,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    facing: np.ndarray | None = None,
+    candidates: int = 24,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The point of a mesh nearest to each of (n, 3) points.
+
+    Args:
+        facing: (n, 3) unit normals; with them only triangles whose normal is within 75 degrees of
+            the point's own are considered.
+        candidates: how many triangles with the nearest centroids are looked at.
+
+    Returns:
+        triangle indices (n,), barycentric weights (n, 3), distances (n,).
+    """
+    corners = vertices[triangles]
+    centres = corners.mean(1)
+    face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    face /= np.maximum(np.linalg.norm(face, axis=1, keepdims=True), 1e-12)
+    index = np.empty(len(points), np.int64)
+    weights, distances = np.empty((len(points), 3)), np.empty(len(points))
+    for i, point in enumerate(points):
+        far = ((centres - point) ** 2).sum(1)
+        if facing is not None:
+            far = np.where(face @ facing[i] > 0.26, far, np.inf)
+        some = np.argpartition(far, candidates)[:candidates]
+        found, distance = closest_on_triangles(
+            np.repeat(point[None], candidates, 0), vertices, triangles[some]
+        )
+        best = int(np.where(np.isfinite(far[some]), distance, np.inf).argmin())
+        index[i], weights[i], distances[i] = some[best], found[best], distance[best]
+    return index, weights, distances

@@ -39,7 +39,7 @@ bench: $(CORE)
 	@$(BIN)/mien bench analyze $(if $(CLIP),--clip '$(CLIP)')
 
 docs: $(DEV)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo 'Open site/index.html.'
 
 clean:

@@ -497,7 +497,7 @@ def test_detection_is_the_same_again(shared: Path, tmp_path: Path) -> None:
         detection.main(shared / "data", out, limit=1)
         results.append(json.loads(out.read_text())["results"])
     assert results[0] == results[1]
-    assert results[0]["backgrounds"]["all"]["images"] == 2
+    assert results[0]["backgrounds"]["all"]["images"] == 3
     assert results[0]["scenes"]["scenes"] == len(scenes.ANGLES)
 
 

@@ -199,7 +199,7 @@ def test_wheel_holds_records_and_bundled_weights(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_docs_build(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mien.errors import InputError, MienError, UsageError
-    from mien.face import Face, Pose
-    from mien.find import FaceFinder, Tracker
+    from mien.face import Face, Motion, Pose
+    from mien.find.finder import FaceFinder
+    from mien.find.tracker import Tracker
     from mien.jobs.analyze import analyze
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ __all__ = [
     "FaceFinder",
     "InputError",
     "MienError",
+    "Motion",
     "Pose",
     "Tracker",
     "UsageError",
@@ -27,11 +29,12 @@ __all__ = [
 
 _HOMES = {
     "Face": "mien.face",
-    "FaceFinder": "mien.find",
+    "FaceFinder": "mien.find.finder",
     "InputError": "mien.errors",
     "MienError": "mien.errors",
+    "Motion": "mien.face",
     "Pose": "mien.face",
-    "Tracker": "mien.find",
+    "Tracker": "mien.find.tracker",
     "UsageError": "mien.errors",
     "analyze": "mien.jobs.analyze",
 }

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
 
 
 def edges(triangles: np.ndarray) -> np.ndarray:
@@ -49,9 +50,9 @@ class Paths:
             self._neighbours[b].append((a, length))
 
     def distances(
-        self, sources: Sequence[int] | np.ndarray, limit: float = np.inf
+        self, sources: Sequence[int] | np.ndarray, limit: float = np.inf, until: int = -1
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """From the nearest source to each vertex, all (V,).
+        """From the nearest source to each vertex, all (V,), or as far as the vertex ``until``.
 
         Returns the distance (inf beyond ``limit``), the vertex before on the way, and the source.
         """
@@ -65,6 +66,8 @@ class Paths:
             if distance[vertex] <= reached:
                 continue
             distance[vertex], before[vertex], source[vertex] = reached, previous, origin
+            if vertex == until:
+                break
             for neighbour, length in self._neighbours[vertex]:
                 if reached + length < min(distance[neighbour], limit):
                     heapq.heappush(queue, (reached + length, neighbour, vertex, origin))
@@ -74,7 +77,7 @@ class Paths:
         """The vertices of the shortest line that visits ``stops`` in turn."""
         line = [int(stops[0])]
         for start, stop in zip(stops[:-1], stops[1:], strict=True):
-            _, before, _ = self.distances([int(start)])
+            _, before, _ = self.distances([int(start)], until=int(stop))
             part = [int(stop)]
             while part[-1] != start:
                 part.append(int(before[part[-1]]))
@@ -82,17 +85,19 @@ class Paths:
         return np.array(line)
 
 
+@njit(cache=True, nogil=True)
 def nearest(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of ``others`` (m, k) to each of ``points`` (n, k): indices, distances (n,)."""
+    """The nearest of ``others`` (m, 3) to each of ``points`` (n, 3): indices, distances (n,)."""
     index = np.empty(len(points), np.int64)
     distance = np.empty(len(points))
-    energy = (others**2).sum(1)
-    for start in range(0, len(points), 512):
-        block = points[start : start + 512]
-        squared = energy - 2 * block @ others.T
-        best = squared.argmin(1)
-        index[start : start + 512] = best
-        distance[start : start + 512] = np.linalg.norm(block - others[best], axis=1)
+    for i in range(len(points)):
+        x, y, z = points[i]
+        best, best_squared = 0, np.inf
+        for j in range(len(others)):
+            squared = (others[j, 0] - x) ** 2 + (others[j, 1] - y) ** 2 + (others[j, 2] - z) ** 2
+            if squared < best_squared:
+                best, best_squared = j, squared
+        index[i], distance[i] = best, np.sqrt(best_squared)
     return index, distance
 
 

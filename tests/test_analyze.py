@@ -436,16 +436,20 @@ def test_a_failure_on_the_way_keeps_what_came_before(
     assert len(list(Video(tmp_path / "annotated" / "endless.mp4").frames())) == 4
 
 
-def test_a_picture_that_cannot_be_made_costs_its_input_alone(tmp_path, monkeypatch, clip, capsys):
-    def refuse(path, *_, **__):
-        raise MienError(f"{path}: Invalid argument")
+@pytest.mark.parametrize("method", ["__enter__", "write", "__exit__"])
+def test_a_picture_that_cannot_be_made_costs_its_input_alone(
+    tmp_path, monkeypatch, clip, capsys, method
+):
+    def refuse(writer: VideoWriter, *_) -> None:
+        raise MienError(f"{writer.path}: Invalid argument")
 
-    monkeypatch.setattr(job, "VideoWriter", refuse)
-    faces, sources = run([clip, ASTRONAUT], tmp_path, annotate=True, max_faces=1)
+    monkeypatch.setattr(VideoWriter, method, refuse)
+    faces, sources = run([clip, ASTRONAUT], tmp_path / "out", annotate=True, max_faces=1)
     assert len(faces) == 9
     assert "clip.mp4: Invalid argument" in sources[0]["error"] and sources[1]["error"] is None
     assert capsys.readouterr().err.count("\n") == 1
-    assert files_in(tmp_path / "annotated") == ["astronaut.jpg"]
+    if method != "__exit__":  # which is what would clean up
+        assert files_in(tmp_path / "out" / "annotated") == ["astronaut.jpg"]
 
 
 def test_without_a_callback_a_broken_input_raises_when_its_turn_comes(tmp_path):

@@ -22,7 +22,7 @@ PIXELS = st.floats(-1e9, 1e9)
 
 def made_face(size: float = 100, centre=(160, 130), pose=(0, 0, 0), track: int | None = 0) -> Face:
     """The mean face, turned, ``size`` pixels high."""
-    points = mean_face.points() @ geometry.rotation_from_angles(*pose).T
+    points = mean_face.points() @ Pose(*pose).rotation().T
     points *= size / np.ptp(points[:, 1])
     points[:, :2] += centre
     return Face(geometry.box_of(points), 1.0, points, Pose(*pose), track)
@@ -74,7 +74,7 @@ def test_the_box_has_the_colour_of_its_track():
 
 @given(DEGREES, DEGREES, DEGREES)
 def test_axes_are_those_of_the_pose(yaw, pitch, roll):
-    rotation = geometry.rotation_from_angles(yaw, pitch, roll)
+    rotation = Pose(yaw, pitch, roll).rotation()
     right, up, forward = axes_of(Pose(yaw, pitch, roll))
     assert np.allclose(right, rotation[:, 0])
     assert np.allclose(up, -rotation[:, 1])

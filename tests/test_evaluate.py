@@ -56,7 +56,7 @@ def test_label_rotations_agree_with_the_pose_of_the_labelled_points(shared: Path
     rotations = landmarks.label_rotations(portraits.folder)
     rows = range(0, len(portraits), 90)
     by_points = [geometry.pose_of(portraits.landmarks[row]) for row in rows]
-    by_label = [geometry.pose_from_rotation(rotations[row]) for row in rows]
+    by_label = [Pose.from_rotation(rotations[row]) for row in rows]
     for angle in ("yaw", "pitch"):
         pair = [[getattr(pose, angle) for pose in poses] for poses in (by_points, by_label)]
         assert np.corrcoef(pair)[0, 1] > 0.97

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mien.data.face_warp import Change, FaceWarp, matte, random_change
+from mien.face import Pose
 from mien.find import geometry, mean_face
 
 SIDE = 160
@@ -17,7 +18,7 @@ def face() -> FaceWarp:
     coarse = rng.integers(0, 255, (12, 12, 4), dtype=np.uint8)
     rgba = np.kron(coarse, np.ones((14, 14, 1), np.uint8))[:SIDE, :SIDE]
     rgba[..., 3] = 255
-    points = 0.75 * mean_face.points() @ geometry.rotation_from_angles(8, -5, 3).T
+    points = 0.75 * mean_face.points() @ Pose(8, -5, 3).rotation().T
     return FaceWarp(rgba, points + np.array([SIDE / 2, SIDE / 2, 0]))
 
 
@@ -37,7 +38,7 @@ def test_without_a_change_the_labels_stay(face):
 def test_a_turn_changes_the_pose_by_as_much(face, yaw, pitch):
     before = geometry.fit_rigid(face.landmarks(Change())).rotation
     after = geometry.fit_rigid(face.landmarks(Change(yaw=yaw, pitch=pitch))).rotation
-    expected = geometry.rotation_from_angles(yaw, pitch, 0) @ before
+    expected = Pose(yaw, pitch, 0).rotation() @ before
     np.testing.assert_allclose(after, expected, atol=1e-6)
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mien.face import Pose
 from mien.find import geometry, mean_face
 
 angles = st.floats(-180, 180)
@@ -21,7 +22,7 @@ similarities = st.builds(similarity, angles, scales, shifts)
 
 
 def placed_mean_face(yaw=0.0, pitch=0.0, roll=0.0, scale=1.0, shift=(0.0, 0.0, 0.0)) -> np.ndarray:
-    rotation = geometry.rotation_from_angles(yaw, pitch, roll)
+    rotation = Pose(yaw, pitch, roll).rotation()
     return scale * mean_face.points() @ rotation.T + shift
 
 
@@ -54,7 +55,7 @@ def test_similarity_of_one_repeated_point_is_a_shift():
 
 @given(st.floats(-80, 80), st.floats(-70, 70), st.floats(-170, 170))
 def test_angles_round_trip(yaw, pitch, roll):
-    pose = geometry.pose_from_rotation(geometry.rotation_from_angles(yaw, pitch, roll))
+    pose = Pose.from_rotation(Pose(yaw, pitch, roll).rotation())
     np.testing.assert_allclose([pose.yaw, pose.pitch, pose.roll], [yaw, pitch, roll], atol=1e-5)
 
 
@@ -80,10 +81,10 @@ def test_pose_signs_are_those_of_the_viewer():
 @given(st.floats(-60, 60))
 def test_rolling_the_picture_adds_to_roll_only(angle):
     face = placed_mean_face(yaw=20, pitch=-10)
-    turned = face @ geometry.rotation_from_angles(0, 0, angle).T
+    turned = face @ Pose(0, 0, angle).rotation().T
     before, after = geometry.pose_of(face), geometry.pose_of(turned)
-    rotation = geometry.rotation_from_angles(0, 0, angle) @ geometry.fit_rigid(face).rotation
-    expected = geometry.pose_from_rotation(rotation)
+    rotation = Pose(0, 0, angle).rotation() @ geometry.fit_rigid(face).rotation
+    expected = Pose.from_rotation(rotation)
     np.testing.assert_allclose(
         [after.yaw, after.pitch, after.roll], [expected.yaw, expected.pitch, expected.roll],
         atol=1e-6,

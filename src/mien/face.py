@@ -138,6 +138,27 @@ class Pose:
     pitch: float
     roll: float
 
+    def rotation(self) -> np.ndarray:
+        """The rotation (3, 3) of such a head, in image axes: x right, y down, z away.
+
+        The head rolls in its own plane, then pitches, then yaws: R = Ry Rx Rz.
+        """
+        y, p, r = np.radians([self.yaw, self.pitch, self.roll])
+        about_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
+        about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
+        about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+        return about_y @ about_x @ about_z
+
+    @classmethod
+    def from_rotation(cls, rotation: np.ndarray) -> Self:
+        """The angles of a rotation (3, 3): yaw and roll in -180..180, pitch in -90..90."""
+        facing = -rotation[:, 2]  # where the nose points: -z of the face
+        yaw = np.degrees(np.arctan2(facing[0], -facing[2]))
+        pitch = np.degrees(np.arcsin(np.clip(-facing[1], -1, 1)))
+        upright = cls(yaw, pitch, 0.0).rotation().T @ rotation
+        roll = np.degrees(np.arctan2(upright[1, 0], upright[0, 0]))
+        return cls(float(yaw), float(pitch), float(roll))
+
 
 @dataclass(slots=True, eq=False)
 class Face:

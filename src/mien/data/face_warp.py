@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from mien import face
+from mien.face import Pose
 from mien.find import geometry, mean_face
 from mien.head.raster import interpolate, rasterize
 
@@ -121,7 +122,7 @@ class FaceWarp:
 
     def _to_picture(self, space: np.ndarray, change: Change, turn: np.ndarray) -> np.ndarray:
         """Turn face-frame points by their share of the change, then undo the rigid fit."""
-        delta = geometry.rotation_from_angles(change.yaw, change.pitch, 0.0)
+        delta = Pose(change.yaw, change.pitch, 0.0).rotation()
         still = space @ self.fit.rotation.T
         pivot = PIVOT @ self.fit.rotation.T
         turned = (still - pivot) @ delta.T + pivot
@@ -203,7 +204,7 @@ def _move(frontal: np.ndarray, change: Change) -> np.ndarray:
         moved += _spread("mouth") @ shifts
     if change.jaw:
         share = _spread("jaw").sum(1)
-        opened = (moved - JAW_HINGE) @ geometry.rotation_from_angles(0, -change.jaw, 0).T
+        opened = (moved - JAW_HINGE) @ Pose(0, -change.jaw, 0).rotation().T
         moved += share[:, None] * (opened + JAW_HINGE - moved)
     lids = (
         ("right_lid", RIGHT_UPPER_LID, RIGHT_LOWER_LID, RIGHT_IRIS),

@@ -18,7 +18,6 @@ from mien.data.portraits import Portraits
 from mien.evaluate import clips, jitter, metrics, peers, report
 from mien.face import Face, Pose
 from mien.find.finder import FaceFinder
-from mien.find.geometry import pose_from_rotation
 
 PROTOCOL = "landmarks/1"
 REGIONS = {
@@ -114,7 +113,7 @@ def _measure(
         outer=metrics.errors(predicted, truth),
         iris=float(metrics.nme(predicted, truth, metrics.IRIS_CENTRES)),
         space=float(metrics.errors_3d(predicted, truth).mean()),
-        pose=pose_difference(found, pose_from_rotation(rotation)),
+        pose=pose_difference(found, Pose.from_rotation(rotation)),
     )
 
 

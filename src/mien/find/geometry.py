@@ -175,26 +175,4 @@ def _umeyama(source: np.ndarray, target: np.ndarray, weights: np.ndarray) -> Rig
 
 def pose_of(landmarks: np.ndarray) -> Pose:
     """Head pose in degrees of (478, 3) landmarks; signs as in :class:`mien.face.Pose`."""
-    return pose_from_rotation(fit_rigid(landmarks).rotation)
-
-
-def pose_from_rotation(rotation: np.ndarray) -> Pose:
-    """Angles of a 3 x 3 rotation in image axes (x right, y down, z away): R = Rz Ry Rx."""
-    facing = -rotation[:, 2]  # where the nose points: -z of the face
-    yaw = np.degrees(np.arctan2(facing[0], -facing[2]))
-    pitch = np.degrees(np.arcsin(np.clip(-facing[1], -1, 1)))
-    upright = rotation_from_angles(yaw, pitch, 0.0).T @ rotation
-    roll = np.degrees(np.arctan2(upright[1, 0], upright[0, 0]))
-    return Pose(float(yaw), float(pitch), float(roll))
-
-
-def rotation_from_angles(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """The 3 x 3 rotation (image axes) of a face with these angles in degrees.
-
-    The head first rolls in its own plane, then pitches, then yaws about the vertical.
-    """
-    y, p, r = np.radians([yaw, pitch, roll])
-    about_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
-    about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    return about_y @ about_x @ about_z
+    return Pose.from_rotation(fit_rigid(landmarks).rotation)

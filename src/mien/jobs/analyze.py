@@ -11,7 +11,7 @@ import warnings
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import count, groupby
 from pathlib import Path
@@ -161,12 +161,9 @@ def run_analyze(
                     print(f"mien: {_one_line(report.error)}", file=sys.stderr)
             progress.show(reading, ended=frame is None)
     if not quiet:
-        seconds = time.monotonic() - started
+        found = f"{_number(faces_in_all, 'face')} in {_number(len(names), 'input')}"
         losses = f" ({failed} failed)" if failed else ""
-        print(
-            f"{_number(faces_in_all, 'face')} in {_number(len(names), 'input')}{losses},"
-            f" {seconds:.1f} s: {out}"
-        )
+        print(f"{found}{losses}, {time.monotonic() - started:.1f} s: {out}")
     return failed
 
 
@@ -222,7 +219,7 @@ class Reading:
 
 
 # The frames of an input follow each other; a None, without faces, ends them.
-Read = Generator[tuple[Reading, Frame | None], None, None]
+Step = tuple[Reading, Frame | None]
 Measured = Generator[tuple[Reading, Frame | None, list[Face]], None, None]
 
 
@@ -247,7 +244,7 @@ def _measured(
                 yield reading, frame, faces
 
 
-def _read(names: Iterable[str], every: int) -> Read:
+def _read(names: Iterable[str], every: int) -> Generator[Step, None, None]:
     for name in names:
         reading = Reading(name)
         try:
@@ -280,10 +277,7 @@ def _ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
 
 
 def _track(
-    read: Iterable[tuple[Reading, Frame | None]],
-    finder: FaceFinder,
-    smooth: bool,
-    max_faces: int | None,
+    read: Iterable[Step], finder: FaceFinder, smooth: bool, max_faces: int | None
 ) -> Measured:
     """Follows the faces of videos, each with a tracker of its own."""
     for reading, steps in groupby(read, key=lambda step: step[0]):
@@ -292,12 +286,7 @@ def _track(
             yield reading, frame, tracker.update(frame.image, frame.time) if frame else []
 
 
-def _find(
-    read: Iterable[tuple[Reading, Frame | None]],
-    finder: FaceFinder,
-    batch: int,
-    max_faces: int | None,
-) -> Measured:
+def _find(read: Iterable[Step], finder: FaceFinder, batch: int, max_faces: int | None) -> Measured:
     """Finds the faces of photos, several of which go through the networks together."""
     for part in _portions(read, batch):
         images = [frame.image for _, frame in part if frame]
@@ -306,11 +295,9 @@ def _find(
             yield reading, frame, next(found) if frame else []
 
 
-def _portions(
-    read: Iterable[tuple[Reading, Frame | None]], batch: int
-) -> Iterator[list[tuple[Reading, Frame | None]]]:
+def _portions(read: Iterable[Step], batch: int) -> Iterator[list[Step]]:
     """At most ``batch`` photos with their ends, and ``PIXELS_AT_ONCE`` unless it is one photo."""
-    part: list[tuple[Reading, Frame | None]] = []
+    part: list[Step] = []
     pixels = 0
     for reading, frame in read:
         new = frame.image.size // 3 if frame else 0
@@ -411,7 +398,8 @@ class _Pictures:
                 video.__exit__(None, None, None)
         if self._figure and reading.is_video and reading.frames:
             timeline, self._timeline = self._timeline, Timeline()
-            timeline.draw(self._path(FIGURES, reading, ".png"), Path(reading.name).name)
+            with self._blaming(reading):
+                timeline.draw(self._path(FIGURES, reading, ".png"), Path(reading.name).name)
 
     def _draw(self, reading: Reading, frame: Frame, image: Any) -> None:
         if not reading.is_video:
@@ -439,7 +427,8 @@ class _Pictures:
                 raise
             video, self._video = self._video, None
             if video is not None:
-                video.__exit__(type(error), error, error.__traceback__)
+                with suppress(MienError):  # the one that is told already, again
+                    video.__exit__(type(error), error, error.__traceback__)
             self._failed = reading
             reading.fail(str(error))
 

@@ -109,16 +109,8 @@ def _draw_axes(image: np.ndarray, nose: np.ndarray, pose: Pose, size: float, wid
 
 
 def axes_of(pose: Pose) -> np.ndarray:
-    """(3, 3) unit vectors in image axes (x right, y down, z away): right, up and forward.
-
-    They are the columns of R = Ry(yaw) Rx(pitch) Rz(roll), the latter two reversed: the head rolls
-    in its own plane, then pitches, then yaws.
-    """
-    y, p, r = np.radians([pose.yaw, pose.pitch, pose.roll])
-    about_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
-    about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    return (about_y @ about_x @ about_z).T * [[1], [-1], [-1]]
+    """(3, 3) unit vectors in image axes (x right, y down, z away): right, up and forward."""
+    return pose.rotation().T * [[1], [-1], [-1]]
 
 
 def _draw_arrow(

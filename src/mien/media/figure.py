@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOMENTS = 2000  # at most; more than the figure has pixels
 LEGEND_TRACKS = 12  # more names than this would cover the curves
+MARGINS = {"left": 0.085, "right": 0.98, "top": 0.94, "bottom": 0.075, "hspace": 0.12}
 ANGLES = ("yaw", "pitch", "roll")
 POSITIVE = ("right", "up", "clockwise")
 
@@ -54,9 +55,11 @@ class Timeline:
         logging.getLogger("matplotlib").setLevel(logging.ERROR)
         from matplotlib.figure import Figure  # here, because it takes long to load
 
-        figure = Figure(figsize=(10, 7), dpi=100, layout="constrained")
+        figure = Figure(figsize=(10, 7), dpi=100)
         figure.suptitle(_printable(title), parse_math=False)
-        *angles, count = figure.subplots(4, 1, sharex=True, height_ratios=(3, 3, 3, 1.5))
+        *angles, count = figure.subplots(
+            4, 1, sharex=True, height_ratios=(3, 3, 3, 1.5), gridspec_kw=MARGINS
+        )
         self._draw_angles(angles)
         self._draw_count(count)
         with atomic(path) as temporary, warnings.catch_warnings():

@@ -66,7 +66,8 @@ def write_talkie(path, image: np.ndarray, frames: int = 30, rate: int = 44_100) 
 
 def run(inputs, out, **options) -> tuple[list[dict], list[dict]]:
     """The rows of faces.jsonl and of sources.jsonl."""
-    run_analyze([str(item) for item in inputs], out, **{"quiet": True, "figure": False} | options)
+    settings: dict[str, Any] = {"quiet": True, "figure": False} | options
+    run_analyze([str(item) for item in inputs], out, **settings)
     return rows(out / "faces.jsonl"), rows(out / "sources.jsonl")
 
 
@@ -145,7 +146,8 @@ def test_only_videos_are_smoothed(tmp_path, astronaut):
 
     def jitter(smooth: bool) -> float:
         faces = analyze(tmp_path / "still.mp4", smooth=smooth, max_faces=1)
-        return float(np.abs(np.diff([face.landmarks for face in faces], axis=0)).mean())
+        landmarks = np.array([face.landmarks for face in faces])
+        return float(np.abs(np.diff(landmarks, axis=0)).mean())
 
     assert jitter(smooth=True) < 0.7 * jitter(smooth=False)
     write_image(tmp_path / "photo.png", portrait(astronaut))

@@ -28,6 +28,11 @@ def made_face(size: float = 100, centre=(160, 130), pose=(0, 0, 0), track: int |
     return Face(geometry.box_of(points), 1.0, points, Pose(*pose), track)
 
 
+def points_of(face: Face) -> np.ndarray:
+    assert face.landmarks is not None
+    return face.landmarks[:, :2]
+
+
 def changed(drawn: np.ndarray, image: np.ndarray) -> np.ndarray:
     """(H, W) where a picture was drawn on."""
     return (drawn != image).any(axis=2)
@@ -50,10 +55,10 @@ def test_the_picture_itself_is_not_drawn_on(astronaut):
 def test_contours_and_irises_are_drawn_where_they_are(size):
     face = made_face(size, centre=(160, 120))
     ink = changed(annotate(GREY, [face]), GREY)
-    x, y = face.landmarks[[61, 291, 105, 334, 152], :2].T.astype(int)
+    x, y = points_of(face)[[61, 291, 105, 334, 152]].T.astype(int)
     assert ink[y, x].all(), "mouth corners, brows and chin"
     for iris in (RIGHT_IRIS, LEFT_IRIS):
-        x, y = face.landmarks[iris[1:], :2].T.astype(int)
+        x, y = points_of(face)[iris[1:]].T.astype(int)
         assert ink[y, x].all()
     x0, y0, x1, y1 = face.box
     outside = ink.copy()
@@ -95,7 +100,7 @@ def test_axes_are_those_of_the_pose(yaw, pitch, roll):
 def test_axes_point_where_the_face_turns(pose, axis, towards):
     face = made_face(200, centre=(160, 120), pose=pose, track=1)
     y, x = np.nonzero(close_to(annotate(GREY, [face]), axis))
-    reach = np.stack([x, y], axis=1) - face.landmarks[4, :2]
+    reach = np.stack([x, y], axis=1) - points_of(face)[4]
     tip = reach[np.argmax(np.linalg.norm(reach, axis=1))]
     assert tip / np.linalg.norm(tip) @ towards > 0.95
 

@@ -50,11 +50,15 @@ def train(
 
     RUN gets model.safetensors, metrics.csv and what resuming needs.
     """
+    import torch
+
+    from mien.evaluate import report
     from mien.systems import load
     from mien.train import run
 
     if not resume and (out / "config.json").exists():
         raise UsageError(f"{out} holds a run already: go on with it by --resume")
+    torch.manual_seed(seed)  # the first weights come from it too
     system = load(slug).build(preset)
-    weights = run(system, data, out, steps=steps, seed=seed, device=device)
-    print(weights)
+    about = {"commit": report.commit(), "host": report.host(), "versions": report.versions()}
+    print(run(system, data, out, steps=steps, about=about, seed=seed, device=device))

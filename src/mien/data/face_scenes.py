@@ -47,7 +47,7 @@ class FaceScenes(SeededStream):
     def _sizes(self, rng: np.random.Generator) -> np.ndarray:
         """Face sizes in pixels, largest first: nobody, a few people, or a crowd."""
         kind = rng.random()
-        if kind < 0.12:
+        if kind < 0.18:
             return np.zeros(0)
         if kind < 0.6:
             count, largest = int(rng.integers(1, 4)), LARGEST * self.size
@@ -72,6 +72,7 @@ class FaceScenes(SeededStream):
             return None
         keeps_studio = size > 0.35 * self.size and rng.random() < 0.4 and not len(boxes)
         self._draw(canvas, face, change, placement, keeps_studio, rng)
+        self._cover(canvas, placed, rng)
         if rng.random() < 0.08:
             self._hide(canvas, placed, rng)
             return None
@@ -110,6 +111,20 @@ class FaceScenes(SeededStream):
         part = canvas[y0:y1, x0:x1]
         blend = 1.0 if keeps_studio else drawn.alpha[..., None]
         part[:] = image * blend + part * (1 - blend)
+
+    def _cover(self, canvas: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> None:
+        """Sometimes put glasses on, sometimes something in front of a part of the face."""
+        box = geometry.box_of(landmarks)
+        low, high = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int)
+        x0, y0, x1, y1 = np.clip([*low, *high], 0, self.size)
+        window = canvas[y0:y1, x0:x1]
+        if min(window.shape[:2]) < 12:
+            return
+        if rng.random() < 0.15:
+            window[:] = photometric.glasses(window, landmarks - np.array([x0, y0, 0]), rng)
+        if rng.random() < 0.15:
+            texture = cv2.resize(self._background(rng), (int(x1 - x0), int(y1 - y0)))
+            window[:] = photometric.occlude(window, texture, rng)
 
     def _hide(self, canvas: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> None:
         """Cover the whole face: heads and hair without a face must not be found."""

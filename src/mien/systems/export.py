@@ -90,7 +90,8 @@ def export(slug: str, run: Path, folder: Path = HUB) -> list[Path]:
     state = rounded(load_file(run / "model.safetensors"))
     system.load_state_dict(state)
     config = json.loads((run / "config.json").read_text())
-    origin = f"trained by mien at {config.get('commit', 'an unknown commit')}: {system.CARD.title}"
+    commit = (config.get("commit") or {}).get("id", "an unknown commit")
+    origin = f"{system.CARD.title}, trained by mien at {commit}"
     bundled = folder / "bundled"
     files = [bundled / f"{slug}.onnx", bundled / f"{slug}.safetensors"]
     to_onnx(system, files[0])

@@ -111,7 +111,7 @@ def occlude(image: np.ndarray, texture: np.ndarray, rng: np.random.Generator) ->
         axes = rng.uniform(0.06, 0.3, 2) * width
         cv2.ellipse(mask, (centre.tolist(), (2 * axes).tolist(), rng.uniform(0, 180)), 255, -1)
     elif kind == 1:
-        angle, thickness = rng.uniform(0, np.pi), int(rng.uniform(0.04, 0.2) * width)
+        angle, thickness = rng.uniform(0, np.pi), max(int(rng.uniform(0.04, 0.2) * width), 1)
         reach = 2 * width * np.array([np.cos(angle), np.sin(angle)])
         ends = (centre - reach).astype(int).tolist(), (centre + reach).astype(int).tolist()
         cv2.line(mask, *ends, 255, thickness)

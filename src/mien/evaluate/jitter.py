@@ -19,12 +19,13 @@ FRAMES, RATE = 90, 30.0
 PORTRAITS = 5
 
 
-def measure(portraits: Portraits, finder: FaceFinder) -> dict[str, Any]:
+def measure(portraits: Portraits, finder: FaceFinder, limit: int | None = None) -> dict[str, Any]:
     """Standard deviation of the landmarks in pixels, with and without the filter.
 
     For each portrait the mean over the landmarks and the largest, from the first frame on.
     """
-    chosen = np.flatnonzero(portraits.test)[:PORTRAITS]  # the first are the large ones
+    # The first of the portraits are the large ones.
+    chosen = np.flatnonzero(portraits.test)[: min(PORTRAITS, limit or PORTRAITS)]
     tried = [
         _portrait(portraits, int(index), finder)
         for index in report.progress(chosen, "jitter", len(chosen))

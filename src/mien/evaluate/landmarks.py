@@ -41,7 +41,7 @@ def main(
     """Measure, print, and write the result as JSON.
 
     data: folder with ``portraits`` and, for the clips, ``video`` and ``peers``.
-    limit: the first so many portraits, and labelled frames of each clip, only.
+    limit: the first so many portraits, those of the jitter too, and labelled frames of each clip.
     with_peers: without, the clips are left out, since a peer labels them.
 
     Raises MienError when the data, the weights or the peers' environment cannot be had.
@@ -52,7 +52,7 @@ def main(
     results = {
         "portraits": measure(portraits, finder, limit),
         "video": clips.measure(data, finder, peer, limit) if peer else None,
-        "jitter": jitter.measure(portraits, finder),
+        "jitter": jitter.measure(portraits, finder, limit),
     }
     report.finish(PROTOCOL, _data(data, peer is not None, limit), results, out)
 

@@ -39,6 +39,7 @@ bench: $(CORE)
 	@$(BIN)/mien bench analyze $(if $(CLIP),--clip '$(CLIP)')
 
 docs: $(DEV)
+	@$(BIN)/python -m mien.evaluate.tables
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo 'Open site/index.html.'
 

@@ -238,7 +238,10 @@ def landmark_results() -> dict[str, Any]:
 
 
 def detection_results() -> dict[str, Any]:
-    false = {"images": 50, "false_faces": 1, "per_100_images": 2.0, "files": {"tree.jpg": []}}
+    false = {
+        **{"images": 50, "real_people": 0, "false_faces": 1, "per_100_images": 2.0},
+        "files": {"tree.jpg": []},
+    }
     photo = {"art": True, "faces": 2, "found": {"0.4": 2, "0.5": 1}, "false": 0}
     return {
         "photos": {

@@ -199,11 +199,11 @@ def _backgrounds(backgrounds: dict[str, Any]) -> Table:
     rows = [
         [title, *(_number(backgrounds[part][key]) for key in keys)]
         for part, title in (("test", "test part"), ("unseen", "not trained on"), ("all", "all"))
-        for keys in [("images", "false_faces", "per_100_images")]
+        for keys in [("images", "real_people", "false_faces", "per_100_images")]
     ]
     files = ", ".join(backgrounds["all"]["files"]) or "none"
-    columns = ("", "images", "false faces", "per 100 images")
-    return Table("Pictures without faces", columns, rows, f"With false faces: {files}.")
+    columns = ("", "images", "real people", "false faces", "per 100 images")
+    return Table("Pictures without faces", columns, rows, f"Something was found in: {files}.")
 
 
 def _scenes(scenes: dict[str, Any]) -> Table:

@@ -13,12 +13,12 @@ from mien.find.detector import Detection, Detector
 from mien.find.landmarks import Landmarker, Measured, Network
 
 # Chosen on validation by mien.evaluate.thresholds: no false face there, with a margin.
-DETECTION_THRESHOLD = 0.35
+DETECTION_THRESHOLD = 0.4
 PRESENCE_THRESHOLD = 0.5
 CROP_SIZE = 128
 
 FIVE_POINTS = (468, 473, 1, 61, 291)
-SAME_FACE = 0.5  # two results that overlap more are one face
+SAME_FACE = 0.35  # two results that overlap more are one face
 
 
 class FaceFinder:

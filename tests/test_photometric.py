@@ -12,7 +12,7 @@ pictures = st.builds(
     lambda h, w, seed: np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8),
     st.integers(12, 80), st.integers(12, 80), st.integers(0, 9),
 )  # fmt: skip
-EFFECTS = ("degrade", "light", "colour", "blur", "shrink", "noise", "jpeg")
+EFFECTS = ("degrade", "light", "colour", "blur", "shrink", "noise", "jpeg", "graphics")
 
 
 @pytest.mark.parametrize("effect", EFFECTS)

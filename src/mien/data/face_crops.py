@@ -9,7 +9,7 @@ from mien.data.face_warp import random_change
 from mien.data.stream import Sample, SeededStream
 from mien.find import geometry
 
-NO_FACE_SHARE = 0.15
+NO_FACE_SHARE = 0.2
 
 
 class FaceCrops(SeededStream):
@@ -56,8 +56,10 @@ class FaceCrops(SeededStream):
 
     def _no_face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A background, or a part of a portrait that no one would call a face."""
-        if rng.random() < 0.4:
+        if rng.random() < 0.55:
             image = self._background(rng)
+            if rng.random() < 0.5:
+                image = photometric.graphics(image, rng)
         else:
             face = self.source.face(int(rng.integers(len(self.source))), rng.random() < 0.5)
             change = random_change(rng)

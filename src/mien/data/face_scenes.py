@@ -28,6 +28,8 @@ class FaceScenes(SeededStream):
         canvas = self._background(rng)
         for _ in range(int(rng.integers(0, 3))):
             canvas = photometric.occlude(canvas, self._background(rng), rng)
+        if rng.random() < 0.35:
+            canvas = photometric.graphics(canvas, rng)
         boxes, points = np.zeros((MOST_FACES, 4)), np.zeros((MOST_FACES, 5, 2))
         count = 0
         for size in self._sizes(rng):

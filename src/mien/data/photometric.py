@@ -147,6 +147,60 @@ def glasses(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) 
     return out
 
 
+LETTERS = "ABCDEFGHIJKLMNOPRSTUVXYZabcdeghkmnopqsuxyz0234568&@%#?!"
+
+
+def graphics(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Add lettering and plain bodies, often in the colours of skin: what photographs lack."""
+    out = image.copy()
+    for _ in range(int(rng.integers(1, 7))):
+        draw = _lettering if rng.random() < 0.55 else _body
+        out = draw(out, rng)
+    return out
+
+
+def _paint(rng: np.random.Generator) -> np.ndarray:
+    """A colour, (3,) 0..255; that of some skin more often than not."""
+    if rng.random() < 0.4:
+        return rng.uniform(0, 255, 3)
+    red = rng.uniform(90, 255)
+    green = red * rng.uniform(0.5, 0.85)
+    return np.array([red, green, green * rng.uniform(0.3, 0.95)])
+
+
+def _lettering(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Thick letters with an outline and perhaps a highlight, as in titles and on signs."""
+    height, width = image.shape[:2]
+    text = "".join(rng.choice(list(LETTERS), int(rng.integers(1, 9))))
+    size = height * float(np.exp(rng.uniform(np.log(0.06), np.log(0.6))))
+    stroke = max(size * rng.uniform(0.06, 0.3), 1.0)
+    place = (int(rng.uniform(-0.2, 0.8) * width), int(rng.uniform(0.1, 1.1) * height))
+    fill = _paint(rng)
+    outline = fill * rng.uniform(0, 0.5) if rng.random() < 0.7 else _paint(rng)
+    strokes = [(outline, 1.5 * stroke), (fill, stroke)]
+    if rng.random() < 0.5:
+        strokes.append((fill + 0.6 * (255 - fill), 0.35 * stroke))
+    font = int(rng.integers(0, 8))
+    for colour, thick in strokes:
+        cv2.putText(
+            image, text, place, font, size / 22, colour.tolist(), max(int(thick), 1), cv2.LINE_AA
+        )
+    return image
+
+
+def _body(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A smooth shaded ellipse or limb: fruit, balls, arms, knees."""
+    height, width = image.shape[:2]
+    axes = width * np.exp(rng.uniform(np.log(0.04), np.log(0.4), 2))
+    mask = np.zeros((height, width), np.uint8)
+    box = ((rng.uniform(0, 1, 2) * (width, height)).tolist(), axes.tolist(), rng.uniform(0, 180))
+    cv2.ellipse(mask, box, 255, -1, cv2.LINE_AA)
+    shade = 0.55 + 0.6 * _ramp((height, width), rng, soft=True)
+    surface = np.clip(_paint(rng) * shade[..., None], 0, 255)
+    alpha = (mask.astype(np.float32) / 255)[..., None]
+    return (image * (1 - alpha) + surface * alpha).astype(np.uint8)
+
+
 def background_crop(
     backgrounds: list[np.ndarray], size: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:

@@ -31,7 +31,7 @@ class DetectorConfig:
     widths: tuple[int, ...] = (16, 24, 48, 64, 96)
     depths: tuple[int, ...] = (1, 2, 2, 1)
     head: int = 48
-    steps: int = 7_000
+    steps: int = 9_000
 
     @classmethod
     def paper(cls) -> Self:

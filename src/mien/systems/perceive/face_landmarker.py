@@ -32,7 +32,7 @@ class LandmarkerConfig:
     widths: tuple[int, ...] = (16, 24, 48, 96, 160)
     depths: tuple[int, ...] = (1, 2, 2, 2)
     squeeze: int = 32
-    steps: int = 10_000
+    steps: int = 12_000
 
     @classmethod
     def paper(cls) -> Self:

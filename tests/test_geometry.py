@@ -50,7 +50,7 @@ def test_compose_applies_inner_first(outer, inner):
 
 def test_similarity_of_one_repeated_point_is_a_shift():
     matrix = geometry.fit_similarity(np.full((5, 2), 3.0), np.full((5, 2), 7.0))
-    np.testing.assert_allclose(geometry.transform(matrix, [[0.0, 0.0]]), [[4.0, 4.0]])
+    np.testing.assert_allclose(geometry.transform(matrix, np.zeros((1, 2))), [[4.0, 4.0]])
 
 
 @given(st.floats(-80, 80), st.floats(-70, 70), st.floats(-170, 170))

@@ -70,7 +70,7 @@ def test_every_stage_lowers_its_loss_on_one_batch(tiny):
         for _ in range(30):
             terms = tiny.losses(batch)
             assert set(stage.losses) <= set(terms), "a weight names a term that is not there"
-            total = sum(weight * terms[name] for name, weight in stage.losses.items())
+            total = torch.stack([w * terms[name] for name, w in stage.losses.items()]).sum()
             optimiser.zero_grad()
             total.backward()
             optimiser.step()
@@ -81,7 +81,7 @@ def test_every_stage_lowers_its_loss_on_one_batch(tiny):
 
 def test_all_parameters_learn(tiny):
     batch = tiny.example(8)
-    sum(tiny.losses(batch).values()).backward()
+    torch.stack(list(tiny.losses(batch).values())).sum().backward()
     assert [n for n, p in tiny.named_parameters() if p.grad is None] == []
 
 

@@ -108,8 +108,9 @@ class FaceWarp:
         centre = vertices[list(INNER_LIPS)].mean(0) + np.array([0, 0, self.fit.scale])
         vertices = np.vstack([vertices, centre])
         vertices = geometry.transform(picture_from_portrait, vertices).astype(np.float32)
-        index, weights = rasterize(vertices, _mesh(), *size)
-        source = interpolate(self._attributes(), _mesh(), index, weights)
+        fragments = rasterize(vertices, _mesh(), *size)
+        index = fragments.index
+        source = interpolate(self._attributes(), _mesh(), fragments)
         rgba = cv2.remap(
             self.rgba, source[..., 0] - 0.5, source[..., 1] - 0.5, cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,

@@ -289,7 +289,8 @@ class VideoWriter:
         self._size = image.shape[:2]
         height, width = self._size
         rate = Fraction(self.fps).limit_denominator(1001)
-        options = {"crf": "18", "preset": "veryfast"}
+        # Without mbtree: with it, x264's output differed between runs on the same frames.
+        options = {"crf": "18", "preset": "veryfast", "x264-params": "mbtree=0"}
         stream = self._container.add_stream("libx264", rate=rate, options=options)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOMENTS = 2000  # at most; more than the figure has pixels
 LEGEND_TRACKS = 12  # more names than this would cover the curves
 MARGINS = {"left": 0.085, "right": 0.98, "top": 0.94, "bottom": 0.075, "hspace": 0.12}
+LEAST = 10  # degrees that are shown in any case, so that a still head looks still
 ANGLES = ("yaw", "pitch", "roll")
 POSITIVE = ("right", "up", "clockwise")
 
@@ -62,6 +63,8 @@ class Timeline:
         )
         self._draw_angles(angles)
         self._draw_count(count)
+        for plot in (*angles, count):
+            plot.yaxis.set_label_coords(-0.05, 0.5)  # below each other
         with atomic(path) as temporary, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of letters in the title that the font lacks
             figure.savefig(temporary, format="png", metadata={"Software": None})
@@ -79,6 +82,8 @@ class Timeline:
                           label=f"#{track}")  # fmt: skip
         for plot, angle, positive in zip(plots, ANGLES, POSITIVE, strict=True):
             plot.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+            low, high = plot.get_ylim()
+            plot.set_ylim(min(low, -LEAST), max(high, LEAST))
             plot.set_ylabel(f"{angle} (°)\n+ {positive}")
         if 1 < len(tracks) <= LEGEND_TRACKS:
             plots[0].legend(loc="upper right", ncols=6, fontsize="small")

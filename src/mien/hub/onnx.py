@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -101,7 +102,8 @@ def _session_options(threads: int | None) -> onnxruntime.SessionOptions:
 
     options = onnxruntime.SessionOptions()
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = threads or 0
+    # More threads than the cores that this process may use would wait for each other.
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     options.use_deterministic_compute = True
     options.log_severity_level = ERRORS_ONLY
     return options

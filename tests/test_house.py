@@ -90,9 +90,12 @@ def test_imports_go_down_only() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+ON_REQUEST = {"mien.head.raster_torch"}  # the differentiable rasteriser; nothing imports it unasked
+
+
 @pytest.mark.parametrize("package", TORCH_FREE)
 def test_core_runs_without_torch(package: str) -> None:
-    names = modules(package)
+    names = [name for name in modules(package) if name not in ON_REQUEST]
     assert names
     # None in sys.modules makes every import of torch fail.
     run_python(

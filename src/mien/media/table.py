@@ -113,7 +113,8 @@ class _Csv(Table):
     def __init__(self, path: Path) -> None:
         # A file name that is not UTF-8 keeps its bytes.
         self._file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        # Lines end as RFC 4180 says; with "\n" alone, a "\r" in a file name would not be quoted.
+        self._writer = csv.writer(self._file, lineterminator="\r\n")
         self._writer.writerow(COLUMNS)
 
     def write(self, face: Face) -> None:

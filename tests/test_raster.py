@@ -240,6 +240,19 @@ def test_a_texture_lies_as_uv_say():
     np.testing.assert_allclose(again[2:10, 1:9], image, atol=1e-5)
 
 
+def test_uv_may_have_indices_of_their_own():
+    """A seam: two triangles share vertices in space, but not in the texture."""
+    vertices = square(0, 0, 8, 8, 5)
+    uv = np.array([[0, 1], [0.5, 1], [0.5, 0], [0.5, 1], [1, 0], [0.5, 0]])
+    apart = np.array([[0, 1, 2], [3, 4, 5]])
+    texture = Texture(np.random.default_rng(0).random((16, 16, 3)))
+    seen = spatial(vertices, SQUARE, 8, 8)
+    split = spatial(vertices[SQUARE.ravel()], np.arange(6).reshape(2, 3), 8, 8)
+    np.testing.assert_allclose(
+        paint(texture, uv, apart, seen), paint(texture, uv, apart, split), atol=1e-6
+    )
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4, 6])
 def test_a_small_picture_of_a_fine_texture_is_its_mean(channels):
     board = (np.indices((256, 256)).sum(0) % 2)[..., None] * np.linspace(0.2, 1, channels)

@@ -53,7 +53,7 @@ class Camera(ABC):
         """
         points = np.asarray(points, np.float64)
         rotation, translation = np.asarray(self.rotation), np.asarray(self.translation)
-        seen = points @ np.swapaxes(rotation, -1, -2) + translation[..., None, :]
+        seen = _turned(points, rotation) + translation[..., None, :]
         depth = -seen[..., 2]
         scale, centre = self._at(depth)
         x = centre[..., 0] + scale * seen[..., 0]
@@ -69,7 +69,7 @@ class Camera(ABC):
         x = (pixels[..., 0] - centre[..., 0]) / scale
         y = (centre[..., 1] - pixels[..., 1]) / scale
         seen = np.stack(np.broadcast_arrays(x, y, -depth), -1)
-        return (seen - translation[..., None, :]) @ rotation
+        return _turned(seen - translation[..., None, :], np.swapaxes(rotation, -1, -2))
 
     def _at(self, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels per millimetre at these depths, and the principal point, ready to broadcast."""
@@ -138,6 +138,11 @@ def moved(camera: Camera, rotation: np.ndarray, translation: np.ndarray) -> Came
     outer = np.asarray(camera.rotation)
     shift = (outer @ np.asarray(translation)[..., None])[..., 0] + np.asarray(camera.translation)
     return replace(camera, rotation=outer @ np.asarray(rotation), translation=shift)
+
+
+def _turned(points: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    # Not matmul: the threads of its library idle in a loop, and take cores from those that draw.
+    return np.einsum("...ij,...nj->...ni", rotation, points)
 
 
 def _over_points(value: Any) -> Any:

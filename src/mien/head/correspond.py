@@ -23,8 +23,9 @@ from mien.face import (
     RIGHT_EYE_UPPER,
     RIGHT_IRIS,
 )
+from mien.head.ict import PUPIL
 from mien.head.model import MATERIALS
-from mien.head.rig import PUPIL, Rig
+from mien.head.rig import Rig
 from mien.head.surface import closest_points, normals
 
 NOSE_TIP, NOSE_BASE, CHIN = 4, 2, 152  # beside the lines, points that guide the fit
@@ -82,7 +83,7 @@ def find(rig: Rig, mean: MeanFace) -> tuple[Places, dict[str, float]]:
     target = target + spread(target, lines, before[lines] - target[lines])
     _drop(places, free, target, shape, skin, facing @ turn.T)
     slide = np.linalg.norm(places.on(shape) - before, axis=1)[free]
-    _mirror_places(rig, places, mean, skin, shape)
+    places = mirrored(rig, places, mean.mirror, np.arange(LANDMARKS), skin, shape)
     return places, {"plane": _rms(plane), "slide": _rms(slide)}
 
 
@@ -292,16 +293,28 @@ def spread(points: np.ndarray, anchors: np.ndarray, moved: np.ndarray) -> np.nda
     return kernel(points, centres) @ solved[:count] + everywhere @ solved[count:]
 
 
-def _mirror_places(
-    rig: Rig, places: Places, mean: MeanFace, skin: np.ndarray, shape: np.ndarray
-) -> None:
-    """Make the places of pairs of points mirror images, and put midline points on the midline."""
-    for point, image in enumerate(mean.mirror):
-        if point == image:
-            _to_midline(places, point, skin, shape)
-        elif mean.points[point, 0] > 0:
-            places.vertices[image] = rig.mirror[places.vertices[point]]
-            places.weights[image] = places.weights[point]
+def mirrored(
+    rig: Rig,
+    places: Places,
+    image: np.ndarray,
+    points: np.ndarray,
+    skin: np.ndarray,
+    shape: np.ndarray,
+) -> Places:
+    """Places of which pairs are mirror images, the left leading, and the rest on the midline.
+
+    image: (478,), each point's mirror image. points: those to be moved. shape: (V, 3), on which
+    the midline is sought.
+    """
+    out = Places(places.vertices.copy(), places.weights.copy())
+    x = places.on(rig.template)[:, 0]
+    for point, other in zip(points, image[points], strict=True):
+        if point == other:
+            _to_midline(out, point, skin, shape)
+        elif x[point] > 0:
+            out.vertices[other] = rig.mirror[places.vertices[point]]
+            out.weights[other] = places.weights[point]
+    return out
 
 
 def _to_midline(places: Places, point: int, skin: np.ndarray, shape: np.ndarray) -> None:

@@ -32,9 +32,11 @@ FRAME_ITERATIONS = 3  # of a frame in a clip, which starts at the frame before
 KEYFRAMES = 16  # frames of a clip that the identity is fitted to
 LARGEST_IDENTITY = 3.0  # standard deviations
 LARGEST_GAZE = 40.0  # degrees
+TRUST, TRUST_FALL = 8.0, 0.6  # first nothing is an outlier: a mouth may be wide open
 STEP = 0.3  # of an expression: lips and lids that touch make it less linear
 SWEEPS, ACTIVE_SETS = 10, 5  # of a bounded step
 NEAREST = 150.0  # mm between camera and head
+DISTANCES = (300.0, 4000.0)  # mm, of a camera whose focal length is to be found
 OUTER_CORNERS = (33, 263)
 GOOD = 0.03  # of the distance of the outer eye corners: a landmark that is met
 
@@ -54,12 +56,13 @@ class Priors:
     noise: mm on the head, of a landmark.
     outlier: mm, from where on a landmark counts less and less.
     identity: of each component.
-    sparsity: mean weight of an expression (exponential distribution).
+    sparsity, slack: the price of an expression's weight w is log(1 + w slack / sparsity) / slack,
+        which keeps small weights at 0 and leaves large ones nearly as they are.
     expression: of an expression's weight, beside its sparsity.
     asymmetry: between the left and the right half of an expression.
     gaze, squint: degrees; of where eyes look, and between them.
     distance: mm, and ``distance_spread``, of its logarithm, of the camera.
-    change: of an expression's weight within a second of a clip, ``turn``, degrees, of the head.
+    change: of an expression's weight within a second of a clip.
     """
 
     noise: float = 1.5
@@ -74,13 +77,12 @@ class Priors:
     distance: float = 900.0
     distance_spread: float = 0.35
     change: float = 1.0
-    turn: float = 60.0
 
     @classmethod
     def none(cls) -> "Priors":
         """No opinion on identity and expression: what fitting is like without the priors."""
         weak = 1e3
-        return cls(identity=weak, sparsity=weak, expression=weak, asymmetry=weak)
+        return cls(identity=weak, sparsity=weak, slack=0.0, expression=weak, asymmetry=weak)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,6 +193,9 @@ class Fitter:
 
         landmarks: one (478, 2 or 3) array a frame, None where the face is not seen; then the fit
             is None, too. fps: frames per second. The rest as of :meth:`fit`.
+
+        The identity is fitted to the frames that differ most, then each frame to it, near the frame
+        before.
         """
         seen = [i for i, points in enumerate(landmarks) if points is not None]
         if not seen:
@@ -198,13 +203,13 @@ class Fitter:
         observed = {i: _checked(points) for i, points in enumerate(landmarks) if points is not None}
         keys = _keyframes([observed[i] for i in seen])
         joint = self._joint([observed[seen[i]] for i in keys], size, focal, identity)
-        stream = self.stream(joint[0], fps)
+        stream = self.stream(joint[0])
         return [stream.fit(observed[i], i / fps) if i in observed else None
                 for i in range(len(landmarks))]  # fmt: skip
 
-    def stream(self, like: HeadFit, fps: float) -> "Stream":
+    def stream(self, like: HeadFit) -> "Stream":
         """Fit frame after frame with the identity and the focal length of an earlier fit."""
-        return Stream(self, like, fps)
+        return Stream(self, like)
 
     # -- Gauss-Newton ----------------------------------------------------------------------------
 
@@ -222,8 +227,9 @@ class Fitter:
         shared = _Shared(code, focal or 0.0, focal is not None, centre)
         frames = [self._started(points, shared) for points in observed]
         kept = identity is not None and focal is not None
-        for _ in range(ITERATIONS):
-            linear = [self._linearised(frame, shared) for frame in frames]
+        for step in range(ITERATIONS):
+            outlier = self._outlier(step)
+            linear = [self._linearised(frame, shared, outlier) for frame in frames]
             steps = [
                 self._frame_system(frame, part) for frame, part in zip(frames, linear, strict=True)
             ]
@@ -251,12 +257,15 @@ class Fitter:
             np.zeros(len(BLENDSHAPES)),
         )  # fmt: skip
 
+    def _outlier(self, step: int) -> float:
+        return self.priors.outlier * max(1.0, TRUST * TRUST_FALL**step)
+
     def _points(self, frame: _Frame, shared: _Shared) -> np.ndarray:
         """The 478 points of the head (478, 3) in its own coordinates, mm."""
         x = self._small.vertices(shared.identity, frame.expression, frame.gaze)
         return self._small.landmarks(x).astype(np.float64)
 
-    def _linearised(self, frame: _Frame, shared: _Shared) -> _Linear:
+    def _linearised(self, frame: _Frame, shared: _Shared, outlier: float) -> _Linear:
         points = self._points(frame, shared)
         turned = points @ frame.rotation.T
         seen = turned + frame.translation
@@ -282,7 +291,7 @@ class Fitter:
         dolly = offset[:, :, None] * mm + by_place[:, :, 2:] * frame.translation[2]
         by_shared = np.concatenate([by_head @ self._identity.transpose(1, 2, 0), dolly], 2)
         distance = (residual**2).sum(1)
-        weight = 1 / (1 + distance / self.priors.outlier**2) / self.priors.noise**2
+        weight = 1 / (1 + distance / outlier**2) / self.priors.noise**2
         return _Linear(
             residual.ravel(),
             by_frame.reshape(2 * LANDMARKS, -1),
@@ -341,8 +350,9 @@ class Fitter:
             )
             matrix += weighted.T @ part.by_shared - cross @ solved[:, :-1]
             right -= weighted.T @ part.residual + cross @ solved[:, -1]
-        low = np.r_[-LARGEST_IDENTITY - shared.identity, -0.3]
-        high = np.r_[LARGEST_IDENTITY - shared.identity, 0.3]
+        dolly = np.log(np.array(DISTANCES) / -np.mean([f.translation[2] for f in frames]))
+        low = np.r_[-LARGEST_IDENTITY - shared.identity, min(max(dolly[0], -0.3), 0)]
+        high = np.r_[LARGEST_IDENTITY - shared.identity, max(min(dolly[1], 0.3), 0)]
         if identity_known:
             low[:count], high[:count] = 0, 0
         if shared.focal_known:
@@ -382,8 +392,8 @@ class Fitter:
 class Stream:
     """Fits one frame after the other, each near the one before."""
 
-    def __init__(self, fitter: Fitter, like: HeadFit, fps: float) -> None:
-        self._fitter, self._fps = fitter, fps
+    def __init__(self, fitter: Fitter, like: HeadFit) -> None:
+        self._fitter = fitter
         camera = like.camera
         self._shared = _Shared(
             like.identity.astype(np.float64), float(camera.focal), True, np.array(camera.centre)
@@ -401,8 +411,8 @@ class Stream:
             frame = fitter._started(observed, shared)
         else:
             frame = replace(before, observed=observed)
-        for _ in range(count):
-            linear = fitter._linearised(frame, shared)
+        for step in range(count):
+            linear = fitter._linearised(frame, shared, fitter._outlier(step + ITERATIONS - count))
             matrix, right = fitter._frame_system(frame, linear)
             if before is not None:
                 self._stay_near(before, frame, elapsed, matrix, right)

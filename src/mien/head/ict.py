@@ -8,7 +8,7 @@ Li et al., "Learning Formation of Physically-Based Face Attributes", CVPR 2020;
 github.com/ICT-VGL/ICT-FaceKit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,11 @@ TEETH = slice(17039, 21451)
 EYES = {"left": (slice(21451, 22221), slice(22221, 23021)),
         "right": (slice(23021, 23791), slice(23791, 24591))}  # fmt: skip
 """Vertices of each eye: the outer shell with the cornea, then the inner one with the iris."""
+PUPIL = range(22941, 22961)
+"""The rim of the left pupil; the right one is at its mirror image."""
+PUPILS_APART = 63.0
+"""mm, the mean of adults: Dodgson, "Variation and extrema of human interpupillary distance",
+2004."""
 SOLID = 24591
 """Vertices from here on are transparent overlays, which mien does without."""
 
@@ -58,6 +63,17 @@ class Ict:
     expression: dict[str, np.ndarray]
     landmarks68: np.ndarray
     mirror: np.ndarray
+
+
+def with_mean(original: Ict, identity: np.ndarray) -> Ict:
+    """The model whose mean head is an identity (100,) of the original, made symmetric.
+
+    It is scaled so that its pupils are as far apart as people's: pictures do not show sizes.
+    """
+    moved = original.template + np.tensordot(identity, original.identity.astype(np.float64), 1)
+    moved = (moved + moved[original.mirror] * (-1, 1, 1)) / 2
+    apart = 2 * moved[list(PUPIL), 0].mean()
+    return replace(original, template=moved * (PUPILS_APART / apart))
 
 
 def is_original(arrays: np.lib.npyio.NpzFile) -> bool:

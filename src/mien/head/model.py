@@ -43,7 +43,7 @@ CELEBAMASK = ("background", "neck", "skin", "cloth", "right_ear", "left_ear", "r
 EYELOOK_DEGREES = {"Up": 25.0, "Down": 30.0, "In": 35.0, "Out": 35.0}
 """How far an eye turns where an ``eyeLook`` expression is 1 and no gaze is given."""
 
-FORMAT = 1
+FORMAT = 2
 FIELDS = ("identity", "expression")  # what a file holds as differences
 
 
@@ -112,6 +112,7 @@ class HeadModel:
     source: (V,) int32, the vertex in the original model.
     neck_weights: (V,) float32, 0..1, how far a vertex follows the head about the neck.
     neck_pivot: (3,) float32 mm.
+    mean_identity: (100,) float32, what the mean head is in the identities of the original model.
     eyes, lids, lips: what makes eyes turn, lids close over them and lips touch.
     """
 
@@ -133,6 +134,7 @@ class HeadModel:
     source: np.ndarray
     neck_weights: np.ndarray
     neck_pivot: np.ndarray
+    mean_identity: np.ndarray
     eyes: Eyes
     lids: Contact
     lips: Contact

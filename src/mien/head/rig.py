@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.face import BLENDSHAPES, LEFT_BROW, RIGHT_BROW
+from mien.face import BLENDSHAPES, LEFT_BROW, LIPS_OUTER, RIGHT_BROW
 from mien.head import ict
-from mien.head.ict import Ict
+from mien.head.ict import PUPIL, Ict
 from mien.head.model import MATERIALS, REGIONS, Contact, Eyes, HeadModel
 from mien.head.seal import Seal, seal
 from mien.head.surface import Paths, charts, edges, triangle_normals, triangles_with
@@ -32,7 +32,6 @@ EXTRAS = ("browInnerUp_L", "browInnerUp_R", "cheekPuff_L", "cheekPuff_R", "cheek
           "cheekRaiser_R", "PupilDilate_L", "PupilDilate_R")  # fmt: skip
 """Expressions of ICT that ARKit does not have."""
 
-PUPIL = range(22941, 22961)  # the rim of the left pupil; the right one is at its mirror image
 TONGUE_TOP, TONGUE_UNDER = 16761, 15779  # its foremost vertex on top, and one beneath
 LIP_TOP = 5525  # the middle of the upper lip's border; ICT's point 51 lies a little above it
 CORNEA = 5.75  # mm from the eye's axis: within it the outer shell is transparent
@@ -63,10 +62,15 @@ class Rig:
     eyes: Eyes
     lids: Contact
     lips: Contact
+    mean_identity: np.ndarray
 
 
-def build(original: Ict) -> Rig:
-    """Correct and complete the original model; see the top of this module."""
+def build(original: Ict, mean_identity: np.ndarray) -> Rig:
+    """Correct and complete the original model; see the top of this module.
+
+    mean_identity: (100,), the identity of the original that becomes the mean head.
+    """
+    original = ict.with_mean(original, mean_identity)
     skin = original.triangles[original.material < 2]
     paths = Paths(original.template, skin)
     images = original.mirror
@@ -108,6 +112,7 @@ def build(original: Ict) -> Rig:
         eyes=eyes,
         lids=_both(lids, images),
         lips=_contact(lips),
+        mean_identity=mean_identity.astype(np.float32),
     )
 
 
@@ -134,6 +139,7 @@ def finish(rig: Rig, landmarks: tuple[np.ndarray, np.ndarray]) -> HeadModel:
         source=np.arange(len(rig.template), dtype=np.int32),
         neck_weights=_neck_weights(rig.template),
         neck_pivot=np.array(NECK_PIVOT, np.float32),
+        mean_identity=rig.mean_identity,
         eyes=rig.eyes,
         lids=rig.lids,
         lips=rig.lips,
@@ -143,7 +149,9 @@ def finish(rig: Rig, landmarks: tuple[np.ndarray, np.ndarray]) -> HeadModel:
 def full_resolution(path: str | Path, bundled: HeadModel) -> HeadModel:
     """The original model at its full resolution, with the landmarks of the bundled head."""
     vertices = bundled.source[bundled.landmark_vertices]
-    return finish(build(ict.read(path)), (vertices, bundled.landmark_weights))
+    return finish(
+        build(ict.read(path), bundled.mean_identity), (vertices, bundled.landmark_weights)
+    )
 
 
 # -- lips --------------------------------------------------------------------------------------
@@ -378,13 +386,13 @@ def _tongue_out(original: Ict) -> np.ndarray:
     template = original.template
     mouth = original.triangles[original.material == ict.MATERIALS.index("mouth")]
     distance, _, _ = Paths(template, mouth).distances(attached)
-    x = template[tongue]
+    x, tip = template[tongue], template[TONGUE_TOP]
+    behind, above = tip[2] - x[:, 2], x[:, 1] - tip[1]
     free = _smoothstep(distance[tongue] / 14)
-    out = free * _smoothstep((x[:, 2] - 40) / 58)
+    out = free * _smoothstep(1 - behind / 58)
     field = np.zeros_like(template)
-    middle = -38.0 + 0.06 * (x[:, 2] - 97)
     field[tongue, 0] = -0.12 * out * x[:, 0]
-    field[tongue, 1] = out * (-0.45 * (x[:, 1] - middle) + 6) - 9 * out**4
+    field[tongue, 1] = out * (-0.45 * (above - 2 + 0.06 * behind) + 6) - 9 * out**4
     field[tongue, 2] = 38 * out
     return field
 
@@ -468,15 +476,13 @@ def _regions(rig: Rig, landmarks: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     face = material == "face"
     chart = rig.uv[rig.uv_triangles].mean(1)
     corner = dict(zip(triangles[face].ravel(), rig.uv_triangles[face].ravel(), strict=True))
-    for name, ring in (("nose", NOSE), ("right_brow", RIGHT_BROW), ("left_brow", LEFT_BROW)):
+    for name, ring in (("nose", NOSE), ("right_brow", RIGHT_BROW), ("left_brow", LEFT_BROW),
+                       ("lower_lip", LIPS_OUTER)):  # fmt: skip
         uvs = np.array([[rig.uv[corner[int(v)]] for v in row] for row in landmarks[0][list(ring)]])
         outline = (uvs * landmarks[1][list(ring), :, None]).sum(1)
         names[face & _within(chart, outline)] = name
-    lines = [rig.margins["upper_lip_outside"], rig.margins["lower_lip_outside"][::-1]]
-    outline = np.array([rig.uv[corner[int(v)]] for v in np.concatenate(lines)])
-    lips = face & _within(chart, outline)
-    above = chart[:, 1] > outline[0, 1]
-    names[lips & above], names[lips & ~above] = "upper_lip", "lower_lip"
+    above = chart[:, 1] > _height_of_seam(rig, corner, chart[:, 0])
+    names[(names == "lower_lip") & above] = "upper_lip"
 
     ball = np.isin(material, ("sclera", "iris", "pupil"))
     ear = face & (np.abs(chart[:, 0] - 0.5) > 0.41) & (np.abs(chart[:, 1] - 0.565) < 0.125)
@@ -485,6 +491,16 @@ def _regions(rig: Rig, landmarks: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     for side, mine in (("left", x > 0), ("right", x < 0)):
         names[mine & ear], names[mine & ball] = f"{side}_ear", f"{side}_eye"
     return np.array([REGIONS.index(str(name)) for name in names], np.uint8)
+
+
+def _height_of_seam(rig: Rig, corner: dict[int, int], u: np.ndarray) -> np.ndarray:
+    """v (n,) of the line between the lips, in the texture, at u (n,)."""
+    heights = []
+    for name in ("upper_lip", "lower_lip"):
+        line = rig.uv[[corner[int(vertex)] for vertex in rig.margins[name]]]
+        order = np.argsort(line[:, 0])
+        heights.append(np.interp(u, line[order, 0], line[order, 1]))
+    return np.mean(heights, 0)
 
 
 def _all_within(triangles: np.ndarray, vertices: slice) -> np.ndarray:

@@ -111,7 +111,7 @@ def test_help_is_a_map_of_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     panels = re.findall(r"^(\w[\w ]*):\n((?:  \w.*\n)+)", printed, re.MULTILINE)
     assert {name: re.findall(r"^  (\w+) ", lines, re.MULTILINE) for name, lines in panels} == {
         "See a face": ["analyze"],
-        "Measure": ["evaluate", "bench"],
+        "Measure": ["parity", "evaluate", "bench"],
         "Train": ["train"],
         "Models": ["weights", "systems"],
         "About": ["version"],

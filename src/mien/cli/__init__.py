@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 from mien import __version__
-from mien.cli import analyze, bench, evaluate, systems, train, weights
+from mien.cli import analyze, bench, evaluate, parity, systems, train, weights
 from mien.cli.map import ABOUT, MEASURE, MODELS, SEE, TRAIN, Map, examples
 from mien.errors import MienError, UsageError
 
@@ -56,6 +56,7 @@ def _options(
 app.command("analyze", rich_help_panel=SEE, epilog=analyze.EXAMPLES)(analyze.analyze)
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel=MEASURE)
 app.add_typer(bench.app, name="bench", rich_help_panel=MEASURE)
+app.command("parity", rich_help_panel=MEASURE, epilog=parity.EXAMPLES)(parity.parity)
 app.command("train", rich_help_panel=TRAIN, epilog=train.EXAMPLES)(train.train)
 app.add_typer(weights.app, name="weights", rich_help_panel=MODELS)
 app.add_typer(systems.app, name="systems", rich_help_panel=MODELS)

@@ -37,6 +37,22 @@ BUILT_IN = {
         "mien.systems.perceive.face_landmarker", "FaceLandmarker", "landmarks",
         "478 points in space of a face crop",
     ),
+    "facexformer": Entry(
+        "mien.systems.perceive.facexformer", "FaceXFormer", "analysis",
+        "parsing, landmarks, pose, attributes, age and more from one forward",
+    ),
+    "kd-landmarks": Entry(
+        "mien.systems.perceive.kd_landmarks", "KdLandmarks", "landmarks",
+        "68 points by a small network that two teachers have taught",
+    ),
+    "facenet": Entry(
+        "mien.systems.represent.facenet", "FaceNet", "embedding",
+        "who it is, as a point on a sphere",
+    ),
+    "fmae-iat": Entry(
+        "mien.systems.represent.fmae_iat", "FmaeIat", "action-units",
+        "action units from a masked autoencoder that forgets who it is",
+    ),
 }  # fmt: skip
 
 

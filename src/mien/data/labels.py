@@ -1,0 +1,116 @@
+"""The words of training batches: what a data stream may say of a face, in one shape and unit.
+
+A stream yields samples whose keys are words of :data:`WORDS`; batches stack them. A system says in
+``example`` which words it learns from. A stream gives every word that a system's stage asks for,
+in every sample, so that data sets with different labels can share a batch: what is not known of a
+sample is ``UNKNOWN`` (-1) where the word counts or classifies and NaN where it measures, and its
+loss leaves that sample out.
+
+Stages name their stream: "faces" is any faces, "people" gives batches of several pictures of each
+of several people, as metric learning needs them.
+
+S is the side of the crop in pixels; pixels, angles and sides are those of ``docs/conventions.md``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from mien.errors import InputError
+
+UNKNOWN = -1
+
+PARSING = ("background", "skin", "right_brow", "left_brow", "right_eye", "left_eye", "nose",
+           "upper_lip", "inner_mouth", "lower_lip", "hair")  # fmt: skip
+"""Classes of a parsing mask: the order of LaPa, right and left being the person's."""
+
+ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)
+"""Numbers of the action units (Ekman and Friesen) in the order of the word ``action_units``."""
+
+EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")
+"""Classes of the word ``emotion``."""
+
+GENDERS = ("male", "female")
+RACES = ("White", "Black", "Indian", "Asian", "Others")
+"""Labels of UTKFace, which published heads are trained on; see the systems' own limits."""
+
+ATTRIBUTES = (
+    "5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald", "Bangs",
+    "Big_Lips", "Big_Nose", "Black_Hair", "Blond_Hair", "Blurry", "Brown_Hair", "Bushy_Eyebrows",
+    "Chubby", "Double_Chin", "Eyeglasses", "Goatee", "Gray_Hair", "Heavy_Makeup",
+    "High_Cheekbones", "Male", "Mouth_Slightly_Open", "Mustache", "Narrow_Eyes", "No_Beard",
+    "Oval_Face", "Pale_Skin", "Pointy_Nose", "Receding_Hairline", "Rosy_Cheeks", "Sideburns",
+    "Smiling", "Straight_Hair", "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat",
+    "Wearing_Lipstick", "Wearing_Necklace", "Wearing_Necktie", "Young",
+)  # fmt: skip
+"""The 40 attributes of CelebA, in its order."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One kind of label.
+
+    shape: of one sample; a name stands for a size that the system chooses, S for the crop's side.
+    """
+
+    shape: tuple[int | str, ...]
+    dtype: torch.dtype
+    meaning: str
+
+
+_POINTS = "x, y in crop pixels; NaN where unknown"
+_SMOOTH = "the same, as far as a shape model explains them (mien.data.shape_model)"
+
+WORDS: Mapping[str, Word] = {
+    "image": Word((3, "S", "S"), torch.uint8, "RGB of the crop"),
+    "presence": Word((), torch.float32, "1 where the crop shows a face, else 0"),
+    "landmarks": Word((478, 3), torch.float32, "x, y, z in crop pixels, MediaPipe's order"),
+    "landmarks_29": Word((29, 2), torch.float32, f"COFW's points: {_POINTS}"),
+    "landmarks_68": Word((68, 2), torch.float32, f"dlib's and 300W's points: {_POINTS}"),
+    "landmarks_98": Word((98, 2), torch.float32, f"WFLW's points: {_POINTS}"),
+    "landmarks_29_smooth": Word((29, 2), torch.float32, _SMOOTH),
+    "landmarks_68_smooth": Word((68, 2), torch.float32, _SMOOTH),
+    "landmarks_98_smooth": Word((98, 2), torch.float32, _SMOOTH),
+    "visibility": Word((29,), torch.int64, "COFW's points: 1 seen, 0 occluded, -1 unknown"),
+    "boxes": Word((12, 4), torch.float32, "x0, y0, x1, y1 of up to 12 faces of a scene, pixels"),
+    "points": Word((12, 5, 2), torch.float32, "eyes, nose tip, mouth corners of these faces"),
+    "count": Word((), torch.int64, "how many of these faces there are"),
+    "pose": Word((3,), torch.float32, "yaw, pitch, roll in degrees; NaN where unknown"),
+    "parsing": Word(("S", "S"), torch.int64, "index in PARSING per pixel; -1 where unknown"),
+    "attributes": Word((40,), torch.int64, "ATTRIBUTES: 1 present, 0 absent, -1 unknown"),
+    "age": Word((), torch.float32, "years; NaN where unknown"),
+    "gender": Word((), torch.int64, "index in GENDERS, -1 unknown"),
+    "race": Word((), torch.int64, "index in RACES, -1 unknown"),
+    "emotion": Word((), torch.int64, "index in EXPRESSIONS, -1 unknown"),
+    "action_units": Word((20,), torch.int64, "ACTION_UNITS: 1 active, 0 not, -1 unknown"),
+    "identity": Word((), torch.int64, "number of the person within the training set, -1 unknown"),
+    "embedding": Word(("dimensions",), torch.float32, "unit vector of an older or larger model"),
+    "mask_noise": Word(("patches",), torch.float32, "uniform 0..1: small stays visible"),
+}
+
+
+def check(batch: Mapping[str, torch.Tensor]) -> int:
+    """The number of samples of a batch that keeps to the vocabulary; InputError if it does not."""
+    count = side = None
+    for name, value in batch.items():
+        word = WORDS.get(name)
+        if word is None:
+            raise InputError(f"{name}: no word of training batches; there are: {', '.join(WORDS)}")
+        if value.dtype != word.dtype:
+            raise InputError(f"{name}: {value.dtype}, but the vocabulary says {word.dtype}")
+        count = len(value) if count is None and value.ndim else count
+        if not _fits(value.shape, (count, *word.shape)):
+            raise InputError(f"{name}: shape {tuple(value.shape)}, expected (N, *{word.shape})")
+        if "S" in word.shape:
+            side = value.shape[-1] if side is None else side
+            if {value.shape[-1], value.shape[-2]} != {side}:
+                raise InputError(f"{name}: {tuple(value.shape)} beside a crop of {side} pixels")
+    if not count:
+        raise InputError("an empty batch: no sample is left to train on")
+    return count
+
+
+def _fits(shape: torch.Size, wanted: tuple[int | str | None, ...]) -> bool:
+    same = (isinstance(w, str) or s == w for s, w in zip(shape, wanted, strict=False))
+    return len(shape) == len(wanted) and all(same)

@@ -15,9 +15,10 @@ import numpy as np
 
 from mien.head import lighting
 from mien.head.albedo import AlbedoModel
+from mien.head.camera import Perspective
 from mien.head.colour import luminance, to_linear, to_srgb
 from mien.head.fit import HeadFit
-from mien.head.model import HeadModel
+from mien.head.model import REGIONS, HeadModel
 from mien.head.texture import Chart, Unwrapped, pull_push, smoothstep, unwrap
 
 SIDE = 1024  # texels of the face and of the back of the head
@@ -25,7 +26,8 @@ SMALL = 256  # texels of eyes and mouth
 LARGEST_FACE = 1400.0  # pixels between chin and scalp that a texture can hold
 ROUNDS = 4  # of telling light and albedo apart
 MOST_DETAIL = 3.0  # logarithm of albedo, from the model
-LEANING = 1e-4  # weight of a region's usual colour, which shows far from all that is seen
+LEANING = 5e-4  # weight of a region's usual colour, which shows far from all that is seen
+HAIRLINE = 45.0  # mm, z of the template: hair begins before it, above the ears
 MIRRORED = 0.6  # how much the other side says where a side is not seen
 
 PINK, IVORY = np.array([0.50, 0.19, 0.17]), np.array([0.80, 0.75, 0.62])
@@ -60,12 +62,15 @@ def capture(
     chart = Chart(model, "face", SIDE)
     face = unwrap(photo, vertices, camera, chart)
     solution, light = separate(face, statistics)
-    albedo = _completed(face, light, _enlarged(statistics.explain(solution), SIDE))
-    back = _back(photo, vertices, camera, model, chart, albedo, light)
+    back = Chart(model, "back", SIDE)
+    rear = unwrap(photo, vertices, camera, back)
+    hair = _usual(rear, light, back.of_triangles(back.region, 255) == REGIONS.index("hair"))
+    albedo = _completed(face, light, _enlarged(statistics.explain(solution), SIDE), chart, hair)
+    rest = _back(rear, back, chart, albedo, light)
     iris, sclera = _eye_colours(photo, vertices, camera, model, light)
     textures = {
         "face": to_srgb(albedo),
-        "back": to_srgb(back),
+        "back": to_srgb(rest),
         "iris": to_srgb(_iris(iris)),
         "pupil": to_srgb(np.full((8, 8, 3), 0.004)),
         "sclera": to_srgb(_sclera(model, sclera)),
@@ -98,7 +103,7 @@ def separate(face: Unwrapped, statistics: AlbedoModel) -> tuple[np.ndarray, np.n
     return solution, light
 
 
-def _not_too_large(photo: np.ndarray, fit: HeadFit):
+def _not_too_large(photo: np.ndarray, fit: HeadFit) -> tuple[np.ndarray, Perspective]:
     """The photo and its camera, scaled down where a face is larger than its texture."""
     camera = fit.camera
     scale = LARGEST_FACE / (250.0 * camera.focal / -np.asarray(camera.translation)[2])
@@ -114,7 +119,17 @@ def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC).clip(1e-3, None)
 
 
-def _completed(face: Unwrapped, light: np.ndarray, model: np.ndarray) -> np.ndarray:
+def _usual(seen: Unwrapped, light: np.ndarray, mine: np.ndarray) -> np.ndarray | None:
+    """Median linear albedo (3,) of some texels that a photo shows; None when it shows too few."""
+    shown = mine & (seen.weight > 0.3)
+    if shown.sum() < 200:
+        return None
+    return np.median(seen.colour[shown] / lighting.received(seen.normals[shown], light), 0)
+
+
+def _completed(
+    face: Unwrapped, light: np.ndarray, model: np.ndarray, chart: Chart, hair: np.ndarray | None
+) -> np.ndarray:
     """Linear albedo of the whole face: the photo's where it is seen, else the next best."""
     albedo = face.colour / lighting.received(face.normals, light)
     detail = np.log(np.maximum(albedo, 1e-3)) - np.log(model)
@@ -124,23 +139,20 @@ def _completed(face: Unwrapped, light: np.ndarray, model: np.ndarray) -> np.ndar
     both = weight + (1 - weight) * other_weight
     share = (weight / np.maximum(both, 1e-6))[..., None]
     detail = share * detail + (1 - share) * other
-    return (model * np.exp(pull_push(detail, both))).astype(np.float32)
+    usual = np.zeros_like(model)
+    if hair is not None:
+        place = chart.of_vertices(chart.model.template)
+        side = smoothstep((HAIRLINE - place[..., 2:]) / 25) * smoothstep((place[..., 1:2] + 5) / 25)
+        usual = side * (np.log(np.maximum(hair, 1e-3)) - np.log(model))
+    return (model * np.exp(pull_push(*_leaning(detail, both, usual)))).astype(np.float32)
 
 
 def _back(
-    photo: np.ndarray,
-    vertices: np.ndarray,
-    camera,
-    model: HeadModel,
-    chart: Chart,
-    albedo: np.ndarray,
-    light: np.ndarray,
+    seen: Unwrapped, back: Chart, chart: Chart, albedo: np.ndarray, light: np.ndarray
 ) -> np.ndarray:
     """Linear albedo of scalp, nape, shoulders: what is seen of them, what borders on the face."""
-    back = Chart(model, "back", SIDE)
-    seen = unwrap(photo, vertices, camera, back)
     colour = seen.colour / lighting.received(seen.normals, light)
-    weight = seen.weight
+    weight = seen.weight.copy()
     border, places = _shared_places(chart, back)
     known = albedo[_texels(chart, border)]
     for (row, column), value in zip(np.transpose(_texels(back, places)), known, strict=True):
@@ -150,10 +162,13 @@ def _back(
     for region in np.unique(back.region):  # hair does not flow into shoulders
         mine = back.of_triangles(back.region, 255) == region
         part = weight * cv2.dilate(mine.astype(np.uint8), np.ones((9, 9), np.uint8))
-        shown = mine & (seen.weight > 0.3)
-        usual = np.median(colour[shown if shown.any() else part > 0], 0)
+        usual = _usual(seen, light, mine)
+        if usual is None:
+            usual = np.median(colour[part > 0], 0) if part.any() else IVORY
         out = np.where(mine[..., None], pull_push(*_leaning(colour, part, usual)), out)
-    return pull_push(out, back.covered.astype(np.float32)).clip(2e-3, 1)
+    out = pull_push(out, back.covered.astype(np.float32))
+    soft = cv2.GaussianBlur(out, (0, 0), SIDE / 100)
+    return (soft + weight[..., None] * (out - soft)).clip(2e-3, 1)
 
 
 def _leaning(
@@ -184,7 +199,11 @@ def _texels(chart: Chart, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _eye_colours(
-    photo: np.ndarray, vertices: np.ndarray, camera, model: HeadModel, light: np.ndarray
+    photo: np.ndarray,
+    vertices: np.ndarray,
+    camera: Perspective,
+    model: HeadModel,
+    light: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Linear albedo (3,) of iris and sclera: medians of what the photo shows of both eyes."""
     colours = []

@@ -44,7 +44,7 @@ def estimate(
     light = np.empty((9, 3))
     ridge = RIDGE * weight.sum() * np.diag([0.0] + [1.0] * 8) * 0.05
     for channel in range(3):
-        robust = weight
+        robust, solved = weight, np.zeros(9)
         for _ in range(ROUNDS):
             weighted = functions * robust[:, None]
             solved = np.linalg.solve(weighted.T @ functions + ridge, weighted.T @ ratio[:, channel])

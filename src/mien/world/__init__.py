@@ -1,0 +1,1 @@
+"""The synthetic face world: people who do not exist, with every factor known."""

@@ -10,6 +10,7 @@ from mien.cli.options import Data, Limit, Result
 
 LANDMARKS = "mien evaluate landmarks --out landmarks.json"
 DETECTION = "mien evaluate detection --out detection.json"
+HEADS = "mien evaluate heads --out heads.json"
 
 Peers = Annotated[
     bool, typer.Option("--peers/--no-peers", help="Also use the other tools, in --peers-env.")
@@ -28,7 +29,7 @@ PeersEnv = Annotated[
 app = typer.Typer(
     cls=Map,
     help="Measure accuracy on labelled data.",
-    epilog=examples(LANDMARKS, DETECTION),
+    epilog=examples(LANDMARKS, DETECTION, HEADS),
     rich_markup_mode=None,
 )
 
@@ -60,5 +61,13 @@ def landmarks(
 def detection(data: Data, out: Result = None, limit: Limit = None) -> None:
     """Faces found and missed on photos, false faces on backgrounds."""
     from mien.evaluate.detection import main
+
+    main(data=data, out=out, limit=limit)
+
+
+@app.command(epilog=examples(HEADS, "mien evaluate heads --data labelled/ --limit 20"))
+def heads(data: Data, out: Result = None, limit: Limit = None) -> None:
+    """Heads fitted to landmarks: against known heads, on photos and on clips, and how fast."""
+    from mien.evaluate.heads import main
 
     main(data=data, out=out, limit=limit)

@@ -36,7 +36,9 @@ TRUST, TRUST_FALL = 8.0, 0.6  # first nothing is an outlier: a mouth may be wide
 STEP = 0.3  # of an expression: lips and lids that touch make it less linear
 SWEEPS, ACTIVE_SETS = 10, 5  # of a bounded step
 NEAREST = 150.0  # mm between camera and head
-DISTANCES = (300.0, 4000.0)  # mm, of a camera whose focal length is to be found
+WIDEST = 0.9  # focal length of a wide lens, in parts of the longer side of its picture
+DISTANCES = (0.33, 4.4)  # of the distance believed, where the focal length is to be found
+FARTHEST = 1e8  # pixels of a landmark; beyond it numbers lose their meaning
 OUTER_CORNERS = (33, 263)
 GOOD = 0.03  # of the distance of the outer eye corners: a landmark that is met
 
@@ -65,7 +67,7 @@ class Priors:
     change: of an expression's weight within a second of a clip.
     """
 
-    noise: float = 1.5
+    noise: float = 1.2
     outlier: float = 3.0
     identity: float = 1.0
     sparsity: float = 0.1
@@ -76,7 +78,7 @@ class Priors:
     squint: float = 3.0
     distance: float = 900.0
     distance_spread: float = 0.35
-    change: float = 1.0
+    change: float = 0.4
 
     @classmethod
     def none(cls) -> "Priors":
@@ -128,12 +130,16 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Shared:
-    """What all frames share. ``focal`` in pixels, known or to be found; centre (2,) pixels."""
+    """What all frames share. ``focal`` in pixels, known or to be found; centre (2,) pixels.
+
+    distance: mm, which is believed of the camera.
+    """
 
     identity: np.ndarray
     focal: float
     focal_known: bool
     centre: np.ndarray
+    distance: float
 
 
 @dataclass(slots=True)
@@ -176,7 +182,8 @@ class Fitter:
             focal: length in pixels, where it is known.
             identity: (k,), where it is known: then it is kept.
 
-        Raises ValueError for arrays of another shape, and landmarks that are not finite.
+        Raises ValueError for arrays of another shape, and for numbers that are not finite or, of
+        sizes and the focal length, not positive.
         """
         return self._joint([_checked(landmarks)], size, focal, identity)[0]
 
@@ -220,18 +227,23 @@ class Fitter:
         focal: float | None,
         identity: np.ndarray | None,
     ) -> list[HeadFit]:
+        if not all(0 < value < np.inf for value in (*size, 1.0 if focal is None else focal)):
+            raise ValueError(f"size and focal length must be positive: {size}, {focal}")
         code = np.zeros(len(self._identity))
         if identity is not None:
             code[: len(identity)] = identity
+            if not np.isfinite(code).all():
+                raise ValueError("an identity must be finite")
         centre = np.array(size, np.float64) / 2
-        shared = _Shared(code, focal or 0.0, focal is not None, centre)
+        shared = _Shared(code, focal or 0.0, focal is not None, centre, self.priors.distance)
         frames = [self._started(points, shared) for points in observed]
         kept = identity is not None and focal is not None
         for step in range(ITERATIONS):
             outlier = self._outlier(step)
             linear = [self._linearised(frame, shared, outlier) for frame in frames]
             steps = [
-                self._frame_system(frame, part) for frame, part in zip(frames, linear, strict=True)
+                self._frame_system(frame, part, shared)
+                for frame, part in zip(frames, linear, strict=True)
             ]
             change = np.zeros(len(code) + 1)
             if not kept:
@@ -249,7 +261,9 @@ class Fitter:
         points = self._mean + np.tensordot(shared.identity, self._identity, 1)
         rotation, scale, shift = _weak_perspective(points, observed)
         if not shared.focal_known and not shared.focal:
-            shared.focal = scale * self.priors.distance
+            # A face that is small in the picture is far away, not seen through a wider lens.
+            shared.focal = max(scale * shared.distance, 2 * WIDEST * shared.centre.max())
+            shared.distance = shared.focal / scale
         distance = max(shared.focal / scale, NEAREST)
         aside = (shift - shared.centre) * (1, -1) / scale
         return _Frame(
@@ -285,6 +299,8 @@ class Fitter:
         by_frame = np.empty((LANDMARKS, 2, FRAME))
         by_frame[:, :, :3] = np.cross(turned[:, None, :], by_place)
         by_frame[:, :, 3:6] = by_place
+        # A head that comes nearer keeps its place in the picture.
+        by_frame[:, :, 5] += by_place[:, :, :2] @ (frame.translation[:2] / frame.translation[2])
         by_frame[:, :, GAZE] = by_head @ self._by_gaze(points, shared)
         by_frame[:, :, EXPRESSION] = by_head @ self._expression.transpose(1, 2, 0)
         # A longer focal length goes with a camera farther away, so that the head stays as large.
@@ -310,7 +326,9 @@ class Fitter:
             out[iris, 1, 2 * eye + 1], out[iris, 2, 2 * eye + 1] = arm[:, 2], -arm[:, 1]
         return out
 
-    def _frame_system(self, frame: _Frame, linear: _Linear) -> tuple[np.ndarray, np.ndarray]:
+    def _frame_system(
+        self, frame: _Frame, linear: _Linear, shared: _Shared
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Normal equations of a frame's change, (62, 62) and (62,), with the priors."""
         weighted = linear.by_frame * linear.weight[:, None]
         matrix = self._frame_prior
@@ -320,14 +338,11 @@ class Fitter:
         right[EXPRESSION] -= 1 / (self.priors.sparsity + frame.expression * self.priors.slack)
         system = linear.by_frame.T @ weighted + matrix
         system[TIMID, TIMID] += STEP**-2
-        self._believe_distance(frame, system, right)
-        return system, right
-
-    def _believe_distance(self, frame: _Frame, system: np.ndarray, right: np.ndarray) -> None:
         depth = -frame.translation[2]
         width = depth * self.priors.distance_spread
         system[5, 5] += 1 / width**2
-        right[5] += depth * np.log(depth / self.priors.distance) / width**2
+        right[5] += depth * np.log(depth / shared.distance) / width**2
+        return system, right
 
     def _shared_step(
         self,
@@ -350,7 +365,9 @@ class Fitter:
             )
             matrix += weighted.T @ part.by_shared - cross @ solved[:, :-1]
             right -= weighted.T @ part.residual + cross @ solved[:, -1]
-        dolly = np.log(np.array(DISTANCES) / -np.mean([f.translation[2] for f in frames]))
+        dolly = np.log(
+            np.array(DISTANCES) * shared.distance / -np.mean([f.translation[2] for f in frames])
+        )
         low = np.r_[-LARGEST_IDENTITY - shared.identity, min(max(dolly[0], -0.3), 0)]
         high = np.r_[LARGEST_IDENTITY - shared.identity, max(min(dolly[1], 0.3), 0)]
         if identity_known:
@@ -365,7 +382,8 @@ class Fitter:
         change = _within(matrix, right, low, high)
         turn = _rotation_vector(change[:3])
         frame.rotation = turn @ frame.rotation
-        frame.translation = frame.translation + change[3:6]
+        nearer = 1 + change[5] / frame.translation[2]
+        frame.translation = frame.translation * nearer + (*change[3:5], 0)
         frame.gaze = frame.gaze + change[GAZE].reshape(2, 2)
         frame.expression = (frame.expression + change[EXPRESSION]).clip(0, 1)
         frame.expression[GAZE_CURVES] = gaze_curves(frame.gaze)
@@ -396,8 +414,9 @@ class Stream:
         self._fitter = fitter
         camera = like.camera
         self._shared = _Shared(
-            like.identity.astype(np.float64), float(camera.focal), True, np.array(camera.centre)
-        )
+            like.identity.astype(np.float64), float(camera.focal), True, np.array(camera.centre),
+            -float(camera.translation[2]),
+        )  # fmt: skip
         self._frame: _Frame | None = None
         self._time = -np.inf
 
@@ -413,7 +432,7 @@ class Stream:
             frame = replace(before, observed=observed)
         for step in range(count):
             linear = fitter._linearised(frame, shared, fitter._outlier(step + ITERATIONS - count))
-            matrix, right = fitter._frame_system(frame, linear)
+            matrix, right = fitter._frame_system(frame, linear, shared)
             if before is not None:
                 self._stay_near(before, frame, elapsed, matrix, right)
             fitter._step(frame, matrix, right)
@@ -454,7 +473,7 @@ def _checked(landmarks: np.ndarray) -> np.ndarray:
     points = np.asarray(landmarks, np.float64)
     if points.shape not in ((LANDMARKS, 2), (LANDMARKS, 3)):
         raise ValueError(f"landmarks: a ({LANDMARKS}, 2 or 3) array, not {points.shape}")
-    if not np.isfinite(points[:, :2]).all():
+    if not (np.abs(points[:, :2]) < FARTHEST).all():
         raise ValueError("landmarks must be finite")
     return points[:, :2]
 

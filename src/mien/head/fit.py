@@ -38,7 +38,7 @@ SWEEPS, ACTIVE_SETS = 10, 5  # of a bounded step
 NEAREST = 150.0  # mm between camera and head
 WIDEST = 0.9  # focal length of a wide lens, in parts of the longer side of its picture
 DISTANCES = (0.33, 4.4)  # of the distance believed, where the focal length is to be found
-FARTHEST = 1e8  # pixels of a landmark; beyond it numbers lose their meaning
+FARTHEST = 1e10  # pixels of a landmark; beyond it numbers lose their meaning
 OUTER_CORNERS = (33, 263)
 GOOD = 0.03  # of the distance of the outer eye corners: a landmark that is met
 

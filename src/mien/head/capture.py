@@ -18,17 +18,20 @@ from mien.head.albedo import AlbedoModel
 from mien.head.camera import Perspective
 from mien.head.colour import luminance, to_linear, to_srgb
 from mien.head.fit import HeadFit
-from mien.head.model import REGIONS, HeadModel
+from mien.head.model import MATERIALS, REGIONS, HeadModel
 from mien.head.texture import Chart, Unwrapped, pull_push, smoothstep, unwrap
 
 SIDE = 1024  # texels of the face and of the back of the head
 SMALL = 256  # texels of eyes and mouth
 LARGEST_FACE = 1400.0  # pixels between chin and scalp that a texture can hold
+AROUND = 16  # pixels of the photo around the head
 ROUNDS = 4  # of telling light and albedo apart
 MOST_DETAIL = 3.0  # logarithm of albedo, from the model
 LEANING = 5e-4  # weight of a region's usual colour, which shows far from all that is seen
 HAIRLINE = 45.0  # mm, z of the template: hair begins before it, above the ears
 MIRRORED = 0.6  # how much the other side says where a side is not seen
+SHOWN = 0.05  # mean weight around a landmark that the photo shows
+FOREIGN = 0.7  # logarithm of albedo, from the model: what differs more covers the face
 
 PINK, IVORY = np.array([0.50, 0.19, 0.17]), np.array([0.80, 0.75, 0.62])
 WHITE = np.array([0.55, 0.50, 0.46])  # of the eye
@@ -44,12 +47,16 @@ class Captured:
     light: (9, 3) spherical harmonics in the camera's axes, mean 1 over the face.
     code: (k,) of the statistical albedo model.
     seen: 0..1, the share of the face's texture that the photo shows.
+    shown: 0..1, the share of the skin's landmarks that the photo shows: in the picture, turned to
+        the camera, and of a colour that the statistical model knows there; about 0.8 of a whole
+        face from the front, 0.55 of one behind sunglasses, 0.4 of a profile.
     """
 
     textures: dict[str, np.ndarray]
     light: np.ndarray
     code: np.ndarray
     seen: float
+    shown: float
 
 
 def capture(
@@ -57,28 +64,30 @@ def capture(
 ) -> Captured:
     """The textures of the head in an (h, w, 3) uint8 sRGB photo."""
     statistics = statistics or AlbedoModel.bundled()
-    photo, camera = _not_too_large(to_linear(image), fit)
     vertices = fit.vertices(model)
+    photo, camera = _not_too_large(*_around_head(image, fit.camera, vertices))
     chart = Chart(model, "face", SIDE)
     face = unwrap(photo, vertices, camera, chart)
     solution, light = separate(face, statistics)
     back = Chart(model, "back", SIDE)
     rear = unwrap(photo, vertices, camera, back)
     hair = _usual(rear, light, back.of_triangles(back.region, 255) == REGIONS.index("hair"))
-    albedo = _completed(face, light, _enlarged(statistics.explain(solution), SIDE), chart, hair)
+    usual = _enlarged(statistics.explain(solution), SIDE)
+    albedo = _completed(face, light, usual, chart, hair)
     rest = _back(rear, back, chart, albedo, light)
     iris, sclera = _eye_colours(photo, vertices, camera, model, light)
     textures = {
         "face": to_srgb(albedo),
         "back": to_srgb(rest),
-        "iris": to_srgb(_iris(iris)),
+        "iris": to_srgb(iris_texture(iris)),
         "pupil": to_srgb(np.full((8, 8, 3), 0.004)),
         "sclera": to_srgb(_sclera(model, sclera)),
         "teeth": to_srgb(_teeth(model)),
         "mouth": to_srgb(_mouth(model)),
     }
     seen = float((face.weight * chart.covered).sum() / chart.covered.sum())
-    return Captured(textures, light, solution[:-3], seen)
+    shown = _shown_landmarks(face, light, usual, model)
+    return Captured(textures, light, solution[:-3], seen, shown)
 
 
 def separate(face: Unwrapped, statistics: AlbedoModel) -> tuple[np.ndarray, np.ndarray]:
@@ -103,9 +112,20 @@ def separate(face: Unwrapped, statistics: AlbedoModel) -> tuple[np.ndarray, np.n
     return solution, light
 
 
-def _not_too_large(photo: np.ndarray, fit: HeadFit) -> tuple[np.ndarray, Perspective]:
-    """The photo and its camera, scaled down where a face is larger than its texture."""
-    camera = fit.camera
+def _around_head(
+    image: np.ndarray, camera: Perspective, vertices: np.ndarray
+) -> tuple[np.ndarray, Perspective]:
+    """The part of a photo that the head is in, linear, and its camera."""
+    placed = camera.project(vertices)[:, :2]
+    limit = np.array(image.shape[1::-1])
+    first = (placed.min(0) - AROUND).clip(0, limit - 1).astype(int)
+    last = (placed.max(0) + AROUND).clip(first + 1, limit).astype(int)
+    part = to_linear(image[first[1] : last[1], first[0] : last[0]])
+    return part, replace(camera, centre=tuple(np.subtract(camera.centre, first)))
+
+
+def _not_too_large(photo: np.ndarray, camera: Perspective) -> tuple[np.ndarray, Perspective]:
+    """A photo and its camera, scaled down where a face is larger than its texture."""
     scale = LARGEST_FACE / (250.0 * camera.focal / -np.asarray(camera.translation)[2])
     if scale >= 1:
         return photo, camera
@@ -125,6 +145,22 @@ def _usual(seen: Unwrapped, light: np.ndarray, mine: np.ndarray) -> np.ndarray |
     if shown.sum() < 200:
         return None
     return np.median(seen.colour[shown] / lighting.received(seen.normals[shown], light), 0)
+
+
+def _shown_landmarks(
+    face: Unwrapped, light: np.ndarray, usual: np.ndarray, model: HeadModel
+) -> float:
+    """``Captured.shown``, by means over the surroundings of each landmark."""
+    albedo = face.colour / lighting.received(face.normals, light)
+    away = np.abs(np.log(np.maximum(albedo, 1e-3)) - np.log(usual)).max(2)
+    patch = (SIDE // 40, SIDE // 40)
+    weight = cv2.blur(face.weight, patch)
+    away = cv2.blur(face.weight * away, patch) / np.maximum(weight, 1e-6)
+    skin = model.material[model.landmark_triangles] == MATERIALS.index("face")
+    corners = model.uv[model.uv_triangles[model.landmark_triangles[skin]]]
+    u, v = np.einsum("pk,pkc->cp", model.landmark_weights[skin], corners)
+    rows, columns = ((np.array([1 - v, u]) * SIDE).astype(int)).clip(0, SIDE - 1)
+    return float(((weight > SHOWN) & (away < FOREIGN))[rows, columns].mean())
 
 
 def _completed(
@@ -229,7 +265,7 @@ def _disc(size: int) -> tuple[np.ndarray, np.ndarray]:
     return 2 * np.hypot(rows, columns), np.arctan2(rows, columns)
 
 
-def _iris(colour: np.ndarray) -> np.ndarray:
+def iris_texture(colour: np.ndarray) -> np.ndarray:
     """An iris (s, s, 3) of a colour: fibres, a lighter collar around the pupil, a dark rim."""
     away, angle = _disc(SMALL)
     rng = np.random.default_rng(0)

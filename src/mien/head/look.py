@@ -1,5 +1,6 @@
 """Draw a textured head: all materials at once, lit, with soft edges."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +14,7 @@ from mien.head.model import MATERIALS, HeadModel, rotations
 from mien.head.raster import interpolate, paint, rasterize
 from mien.head.shading import HARMONICS, Texture, box_filter, vertex_normals
 
-LARGE, SMALL = 1024, 256  # texels of a material in the atlas
+SIDE = 1024  # texels of the face and of the back of the head; other materials have a quarter
 GROUND = (236, 236, 240)  # sRGB behind a head that is shown alone
 VIEW = 21.0  # degrees that a camera of :func:`portrait_camera` sees from top to bottom
 
@@ -30,19 +31,25 @@ class Skin:
     uv_triangles: np.ndarray
 
     @classmethod
-    def of(cls, model: HeadModel, textures: dict[str, np.ndarray]) -> "Skin":
-        """Put textures (h, w, 3) uint8 sRGB together; materials without one get a flat colour."""
-        atlas = np.zeros((LARGE + SMALL, 2 * LARGE, 3), np.float32)
+    def of(cls, model: HeadModel, textures: Mapping[str, np.ndarray], side: int = SIDE) -> "Skin":
+        """Put textures (h, w, 3) together, uint8 sRGB or float32 linear.
+
+        Materials without one get a flat colour. ``side``: texels of the large ones.
+        """
+        small = side // 4
+        atlas = np.zeros((side + small, 2 * side, 3), np.float32)
         uv, corners = [], np.empty_like(model.uv_triangles)
         for number, material in enumerate(MATERIALS):
-            side = LARGE if material in ("face", "back") else SMALL
-            left = LARGE * number if side == LARGE else SMALL * (number - 2)
-            top = 0 if side == LARGE else LARGE
+            large = material in ("face", "back")
+            size, left, top = (side, side * number, 0) if large else (small, small * number, side)
             image = textures.get(material, np.full((1, 1, 3), FLAT[material], np.uint8))
-            image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-            atlas[top : top + side, left : left + side] = to_linear(image)
-            place = model.uv * [side, side] + [left, LARGE + SMALL - top - side]
-            uv.append(place / [2 * LARGE, LARGE + SMALL])
+            linear = to_linear(image) if image.dtype == np.uint8 else image
+            way = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_LINEAR
+            atlas[top : top + size, left : left + size] = cv2.resize(
+                linear, (size, size), interpolation=way
+            )
+            place = model.uv * size + [left, side + small - top - size]
+            uv.append(place / [2 * side, side + small])
             mine = model.material == number
             corners[mine] = model.uv_triangles[mine] + number * len(model.uv)
         return cls(Texture(atlas), np.concatenate(uv).astype(np.float32), corners)

@@ -1,0 +1,277 @@
+"""Draw a scene, and say the truth about every pixel of it.
+
+The head and the hair on it are one mesh in one depth buffer, drawn at twice the size and averaged.
+Light is computed per vertex: spherical harmonics times ambient occlusion, a lamp with its shadow,
+and a shine on skin, lips and eyes; albedo per pixel. What the picture shows and what is true come
+from the same triangles, so they agree to the pixel.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from mien.head import lighting
+from mien.head.albedo import AlbedoModel
+from mien.head.capture import IVORY, PINK, WHITE, iris_texture
+from mien.head.colour import to_srgb
+from mien.head.look import Skin
+from mien.head.model import CELEBAMASK, MATERIALS, REGIONS, HeadModel
+from mien.head.raster import Fragments, interpolate, paint, rasterize
+from mien.head.shading import box_filter, vertex_normals
+from mien.world import hair as strands
+from mien.world.occlusion import ambient, lit
+from mien.world.scene import Person, Scene
+
+SAMPLES = 2  # along each side of a pixel
+SIDE = 512  # texels of the face
+HAIR = CELEBAMASK.index("hair")
+HIDDEN = 4.0  # mm by which a landmark may lie behind what is seen, and still be visible
+GLOSS = {"face": 1.0, "back": 0.6, "mouth": 2.0, "teeth": 2.0, "sclera": 3.0, "iris": 4.0,
+         "pupil": 4.0}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A drawn scene; h = w = the scene's size.
+
+    colour: (h, w, 3) float32 linear, over nothing. alpha: (h, w) float32, what of it is the person.
+    image: (h, w, 3) uint8 sRGB over the background.
+    landmarks: (478, 3) float32 pixels, z on the scale of x and y, smaller is nearer.
+    visible: (478,) bool. landmarks68: (68, 3) float32 of the Multi-PIE points.
+    parsing: (h, w) uint8, ``CELEBAMASK``. depth: (h, w) float32 mm, infinite beside the person.
+    normals: (h, w, 3) float32 in the camera's axes. albedo: (h, w, 3) float32 linear.
+    uv: (h, w, 2) float32 of the face's texture, NaN elsewhere.
+    """
+
+    colour: np.ndarray
+    alpha: np.ndarray
+    image: np.ndarray
+    landmarks: np.ndarray
+    visible: np.ndarray
+    landmarks68: np.ndarray
+    parsing: np.ndarray
+    depth: np.ndarray
+    normals: np.ndarray
+    albedo: np.ndarray
+    uv: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What of a person is the same in every frame, made once.
+
+    skin: the textures. hair: on this head, or None.
+    """
+
+    skin: Skin
+    hair: strands.Hair | None
+
+    @classmethod
+    def of(cls, person: Person) -> "Look":
+        """Textures and hair of a person."""
+        model, statistics = HeadModel.bundled(), AlbedoModel.bundled()
+        face = person.texture
+        if face is None:
+            face = statistics.texture(person.albedo) * np.exp(person.exposure)
+        neck = np.median(face[int(0.9 * len(face)) :].reshape(-1, 3), 0)
+        textures = {
+            "face": face.astype(np.float32),
+            "back": np.tile(neck, (8, 8, 1)).astype(np.float32),
+            "iris": iris_texture(person.iris).astype(np.float32),
+            "sclera": np.tile(WHITE, (8, 8, 1)).astype(np.float32),
+            "teeth": np.tile(IVORY, (8, 8, 1)).astype(np.float32),
+            "mouth": np.tile(PINK, (8, 8, 1)).astype(np.float32),
+        }
+        return cls(Skin.of(model, textures, SIDE), strands.grow(person.hair))
+
+
+def draw(scene: Scene, look: Look, threads: int = 1) -> Drawn:
+    """Draw a scene of a person who looks like ``look``."""
+    model, camera, size = HeadModel.bundled(), scene.camera(), scene.size
+    head = scene.vertices(model)
+    mesh = _Mesh.of(model, look, head, scene)
+    placed = camera.project(mesh.vertices)
+    fragments = rasterize(
+        placed * (SAMPLES, SAMPLES, 1), mesh.triangles, size * SAMPLES, size * SAMPLES,
+        perspective=True, cull=False, threads=threads,
+    )  # fmt: skip
+    colour, albedo = _coloured(model, look, head, mesh, scene, fragments, threads)
+    alpha = box_filter(fragments.covered[..., None].astype(np.float32), SAMPLES)[..., 0]
+    colour = box_filter(colour, SAMPLES)
+    centre = np.s_[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
+    one = replace(fragments, index=fragments.index[centre], weights=fragments.weights[centre],
+                  depth=fragments.depth[centre])  # fmt: skip
+    landmarks = model.landmarks(head)
+    at = camera.project(landmarks)
+    middle = camera.project(landmarks.mean(0, keepdims=True))[0, 2]
+    per_mm = camera.focal / middle
+    points = np.column_stack([at[:, :2], (at[:, 2] - middle) * per_mm]).astype(np.float32)
+    others = camera.project(head[model.landmarks68])
+    behind = backdrop(scene.background, size)
+    return Drawn(
+        colour=colour,
+        alpha=alpha,
+        image=to_srgb(colour + (1 - alpha[..., None]) * behind),
+        landmarks=points,
+        visible=_visible(at, fragments.depth),
+        landmarks68=np.column_stack([others[:, :2], (others[:, 2] - middle) * per_mm]).astype(
+            np.float32
+        ),
+        parsing=_parsed(model, one),
+        depth=one.depth,
+        normals=interpolate(mesh.normals, mesh.triangles, one, unit=True),
+        albedo=box_filter(albedo, SAMPLES),
+        uv=_texture_places(model, mesh, one),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mesh:
+    """Head and hair together; the head's vertices and triangles come first."""
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    normals: np.ndarray
+    tangents: np.ndarray
+
+    @classmethod
+    def of(cls, model: HeadModel, look: Look, head: np.ndarray, scene: Scene) -> "_Mesh":
+        normals = vertex_normals(head, model.triangles)
+        hair = look.hair
+        if hair is None:
+            return cls(head, model.triangles, normals, np.zeros((0, 3), np.float32))
+        turn = scene.rotation()
+        moved = (hair.vertices - model.neck_pivot) @ turn.T + model.neck_pivot
+        tangents = (hair.tangents @ turn.T).astype(np.float32)
+        return cls(
+            np.concatenate([head, moved.astype(np.float32)]),
+            np.concatenate([model.triangles, hair.triangles + len(head)]),
+            np.concatenate([normals, np.zeros_like(tangents)]),
+            tangents,
+        )
+
+
+def _coloured(
+    model: HeadModel,
+    look: Look,
+    head: np.ndarray,
+    mesh: _Mesh,
+    scene: Scene,
+    fragments: Fragments,
+    threads: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colour and albedo (H, W, 3) float32 linear of every sample."""
+    hairs = len(mesh.triangles) - len(model.triangles)
+    corners = np.concatenate([look.skin.uv_triangles, np.zeros((hairs, 3), np.int32)])
+    albedo = paint(look.skin.texture, look.skin.uv, corners, fragments, threads=threads)
+    received, shine = _light_on_skin(model, head, mesh, scene)
+    strand = np.zeros((0, 3), np.float32)
+    if look.hair is not None:
+        strand = _light_on_hair(look.hair, mesh.tangents, scene)
+    count = len(strand)
+    light = np.concatenate([received, strand]) * scene.exposure
+    gloss = np.concatenate([shine, np.zeros((count, 1), np.float32)]) * scene.exposure
+    both = interpolate(np.hstack([light, gloss]), mesh.triangles, fragments, threads=threads)
+    is_hair = (fragments.index >= len(model.triangles))[..., None]
+    albedo = np.where(is_hair, np.array(scene.person.hair.colour, np.float32), albedo)
+    albedo = np.where(fragments.covered[..., None], albedo, 0)
+    tint = np.where(is_hair, 1, albedo)
+    return tint * both[..., :3] + both[..., 3:], albedo
+
+
+def _light_on_skin(
+    model: HeadModel, head: np.ndarray, mesh: _Mesh, scene: Scene
+) -> tuple[np.ndarray, np.ndarray]:
+    """Light (V, 3) on the head's vertices, and shine (V, 1)."""
+    light, normals = scene.light, mesh.normals[: len(head)]
+    free = ambient(scene.expression)[:, None]
+    received = np.maximum(lighting.harmonics(normals) @ light.around, 0.12)
+    received *= 0.25 + 0.75 * free
+    facing = np.maximum(normals @ light.lamp, 0)
+    lamp = facing * light.strength
+    if light.shadow and light.strength > 0.05:
+        lamp *= lit(mesh.vertices, mesh.triangles, light.lamp)[: len(head)]
+    received += lamp[:, None] * light.colour
+    halfway = light.lamp + np.array([0.0, 0.0, 1.0])
+    halfway /= np.linalg.norm(halfway)
+    gloss = _gloss() * scene.glossy
+    shine = gloss * (
+        0.5 * lamp * np.maximum(normals @ halfway, 0) ** 24
+        + 0.06 * free[:, 0] * (1 - np.abs(normals[:, 2])) ** 3
+    )
+    return received.astype(np.float32), shine[:, None].astype(np.float32)
+
+
+def _gloss() -> np.ndarray:
+    """How much vertices (V,) shine, by material; lips more than skin."""
+    model = HeadModel.bundled()
+    if not _GLOSS:
+        gloss = np.zeros(len(model.template), np.float32)
+        for number, material in enumerate(MATERIALS):
+            gloss[model.triangles[model.material == number]] = GLOSS[material]
+        gloss[model.triangles[model.triangles_of("upper_lip", "lower_lip")]] = 1.8
+        _GLOSS.append(gloss)
+    return _GLOSS[0]
+
+
+_GLOSS: list[np.ndarray] = []
+
+
+def _light_on_hair(hair: strands.Hair, tangents: np.ndarray, scene: Scene) -> np.ndarray:
+    """Colour (n, 3) of strands (Kajiya and Kay 1989, equations 11 to 15)."""
+    light = scene.light
+    along = tangents @ light.lamp
+    view = tangents[:, 2]
+    across = np.sqrt(np.maximum(1 - along**2, 0))
+    diffuse = 0.75 + light.strength * across
+    peak = np.maximum(across * np.sqrt(np.maximum(1 - view**2, 0)) - along * view, 0) ** 36
+    colour = np.array(scene.person.hair.colour, np.float32)
+    shine = 0.05 * (0.3 + light.strength) * peak
+    return (hair.shade[:, None] * (diffuse[:, None] * colour + shine[:, None])).astype(np.float32)
+
+
+# -- truth -----------------------------------------------------------------------------------------
+
+
+def _visible(placed: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Which points (n, 3), pixels and depth, nothing in a depth buffer (H, W) hides."""
+    height, width = depth.shape
+    x, y = (placed[:, i] * SAMPLES for i in (0, 1))
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    columns, rows = x.astype(int).clip(0, width - 1), y.astype(int).clip(0, height - 1)
+    near = cv2.dilate(np.nan_to_num(depth, posinf=1e6), np.ones((3, 3), np.uint8))
+    return inside & (placed[:, 2] < near[rows, columns] + HIDDEN)
+
+
+def _parsed(model: HeadModel, fragments: Fragments) -> np.ndarray:
+    """The class (h, w) uint8 of every pixel."""
+    classes = model.classes(CELEBAMASK).copy()
+    scalp = model.region == REGIONS.index("hair")
+    classes[scalp] = CELEBAMASK.index("hair")
+    table = np.append(classes, 0)  # the last is the background's
+    index = fragments.index
+    return np.where(index >= len(classes), HAIR, table[np.minimum(index, len(classes))]).astype(
+        np.uint8
+    )
+
+
+def _texture_places(model: HeadModel, mesh: _Mesh, fragments: Fragments) -> np.ndarray:
+    """uv (h, w, 2) of the face's texture, NaN where something else is seen."""
+    hairs = len(mesh.triangles) - len(model.triangles)
+    corners = np.concatenate([model.uv_triangles, np.zeros((hairs, 3), np.int32)])
+    uv = interpolate(model.uv, corners, fragments)
+    face = np.append(model.material == MATERIALS.index("face"), False)
+    shown = face[fragments.index.clip(-1, len(model.triangles))]
+    return np.where(shown[..., None], uv, np.nan)
+
+
+def backdrop(seed: int, size: int) -> np.ndarray:
+    """Something out of focus, (size, size, 3) float32 linear."""
+    rng = np.random.default_rng(seed)
+    small = rng.uniform(0, 1, (6, 6, 1)) + 0.35 * rng.normal(size=(6, 6, 3))
+    base = rng.uniform(0.05, 0.9) * np.exp(rng.normal(0, 0.15, 3))
+    mixed = base * np.exp(0.9 * rng.random() * (small - small.mean((0, 1))))
+    return cv2.resize(mixed.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC).clip(
+        0, 1
+    )

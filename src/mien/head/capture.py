@@ -9,6 +9,7 @@ from around, in this order. Eyes and mouth are made, in the colours that the pho
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -266,7 +267,12 @@ def _disc(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def iris_texture(colour: np.ndarray) -> np.ndarray:
-    """An iris (s, s, 3) of a colour: fibres, a lighter collar around the pupil, a dark rim."""
+    """An iris (s, s, 3) linear of a colour: fibres, a lighter collar, a dark rim."""
+    return _iris_pattern()[..., None] * np.asarray(colour)
+
+
+@cache
+def _iris_pattern() -> np.ndarray:
     away, angle = _disc(SMALL)
     rng = np.random.default_rng(0)
     fibres = np.zeros_like(away)
@@ -276,8 +282,7 @@ def iris_texture(colour: np.ndarray) -> np.ndarray:
     fibres *= 0.22 / fibres.std()
     collar = np.exp(-(((away - 0.42) / 0.16) ** 2))
     rim = smoothstep((away - 0.78) / 0.2)
-    brightness = (1 + fibres) * (0.9 + 0.5 * collar) * (1 - 0.8 * rim)
-    return brightness[..., None] * colour
+    return ((1 + fibres) * (0.9 + 0.5 * collar) * (1 - 0.8 * rim)).astype(np.float32)
 
 
 def _sclera(model: HeadModel, colour: np.ndarray) -> np.ndarray:

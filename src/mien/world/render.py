@@ -24,7 +24,7 @@ from mien.world.occlusion import ambient, lit
 from mien.world.scene import Person, Scene
 
 SAMPLES = 2  # along each side of a pixel
-SIDE = 512  # texels of the face
+SIDE = 256  # texels of the face; the albedo model has fewer
 HAIR = CELEBAMASK.index("hair")
 HIDDEN = 4.0  # mm by which a landmark may lie behind what is seen, and still be visible
 GLOSS = {"face": 1.0, "back": 0.6, "mouth": 2.0, "teeth": 2.0, "sclera": 3.0, "iris": 4.0,

@@ -1,0 +1,150 @@
+"""The world as an endless, seeded sequence of pictures with their truth.
+
+world = World(Recipe.load("smiles.yaml"), split="train", seed=0)
+sample = world.sample(17)           # the same bytes on any machine, in any process
+sample["image"], sample["landmarks"], sample["parsing"], sample["action_units"], ...
+"""
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from mien.head.albedo import AlbedoModel
+from mien.head.fit import GAZE_CURVES, gaze_curves
+from mien.world import emotions, people
+from mien.world.action_units import INDEX, MAXIMUM, curves, hide_behind_lids
+from mien.world.recipe import Recipe
+from mien.world.render import Drawn, Look, draw
+from mien.world.scene import Person, Scene, sky
+
+LIVELY = 0.15  # intensity of what every face does a little
+LOOKS = 48  # people whose textures and hair a process keeps
+
+Sample = dict[str, Any]
+
+
+class World:
+    """Samples of a recipe.
+
+    recipe: what varies. split: of the recipe; its people are in no other. seed: of everything else.
+
+    Raises InputError for an unknown split or one without people.
+    """
+
+    def __init__(self, recipe: Recipe | None = None, split: str = "train", seed: int = 0) -> None:
+        self.recipe = recipe or Recipe()
+        self.split, self.seed = split, seed
+        self.people = self.recipe.numbers(split)
+
+    def scene(self, index: int) -> Scene:
+        """What sample ``index`` shows, before it is drawn."""
+        rng = np.random.default_rng([self.seed, _code(self.split), index])
+        number = self.people[int(rng.integers(len(self.people)))]
+        return self._scene(number, self.recipe.draw(number, rng), rng)
+
+    def sample(self, index: int) -> Sample:
+        """Sample ``index`` with all its truth; see :func:`truth`."""
+        scene = self.scene(index)
+        drawn = draw(scene, _look(scene.person))
+        return truth(scene, drawn)
+
+    def _scene(self, number: int, factors: dict[str, Any], rng: np.random.Generator) -> Scene:
+        face = _performed(factors, rng)
+        sides, gaze = face["sides"], face["gaze"]
+        expression = curves(sides)
+        expression[GAZE_CURVES] = gaze_curves(gaze)
+        who = people.person(number)
+        return Scene(
+            person=_styled(who, factors["hair"]),
+            expression=expression.astype(np.float32),
+            gaze=gaze,
+            pose=np.array([factors["yaw"], factors["pitch"], factors["roll"]]),
+            light=sky(rng, factors["contrast"]),
+            size=self.recipe.size,
+            focal=factors["focal"],
+            fill=factors["fill"],
+            shift=(factors["shift_x"], factors["shift_y"]),
+            exposure=factors["exposure"],
+            glossy=factors["glossy"],
+            background=int(rng.integers(2**31)),
+            labels={**face, "factors": factors, "age": who.age},
+        )
+
+
+def truth(scene: Scene, drawn: Drawn) -> Sample:
+    """All that is known of a drawn scene, by name.
+
+    image, landmarks, landmarks68, visible, parsing, depth, normals, albedo, uv, alpha: as of
+    ``mien.world.render.Drawn``. light (9, 3), lamp (3,), lamp_strength. pose (3,) and gaze (4,) in
+    degrees. expression (52,). action_units (23,) 0..5 and sides (23, 2). emotion: index in
+    ``mien.world.emotions.NAMES``. intensity 0..5, valence, arousal. person: number. identity (80,),
+    skin (60,): codes. skin_tone: ITA in degrees. age: years. factors: as drawn by the recipe.
+    """
+    person, labels = scene.person, scene.labels
+    sides = np.asarray(labels["sides"], np.float32)
+    return {
+        **{name: getattr(drawn, name) for name in Drawn.__dataclass_fields__ if name != "colour"},
+        "light": scene.light.around,
+        "lamp": scene.light.lamp,
+        "lamp_strength": np.float32(scene.light.strength),
+        "pose": scene.pose.astype(np.float32),
+        "gaze": np.asarray(scene.gaze, np.float32).ravel(),
+        "expression": scene.expression,
+        "action_units": sides.mean(1),
+        "sides": sides,
+        "emotion": labels["emotion"],
+        "intensity": labels["intensity"],
+        "valence": labels["valence"],
+        "arousal": labels["arousal"],
+        "person": person.number,
+        "identity": person.identity,
+        "skin": person.albedo,
+        "skin_tone": _tone(person.number),
+        "age": labels["age"],
+        "factors": labels["factors"],
+    }
+
+
+def _performed(factors: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """What the face does: action units of both sides, gaze, and the labels that go with them."""
+    programme = emotions.sample(factors["emotion"], rng, factors["intensity"])
+    sides = programme.sides.copy()
+    sides += LIVELY * np.abs(rng.normal(size=(len(sides), 1)))
+    if factors["speaking"]:
+        for unit in (25, 26, 18, 20, 22):
+            sides[INDEX[unit]] += rng.random() * rng.choice([0, 3.0])
+    sides[INDEX[45]] = MAXIMUM * rng.uniform(0.6, 1.0) if factors["blink"] else 0.0
+    sides = hide_behind_lids(sides.clip(0, MAXIMUM))
+    gaze = np.tile([factors["gaze_yaw"], factors["gaze_pitch"]], (2, 1)).astype(np.float32)
+    return {
+        "sides": sides,
+        "gaze": gaze,
+        "emotion": emotions.NAMES.index(programme.emotion),
+        "intensity": programme.intensity,
+        "valence": programme.valence,
+        "arousal": programme.arousal,
+    }
+
+
+def _styled(who: Person, style: str) -> Person:
+    return replace(who, hair=replace(who.hair, style=style))
+
+
+@lru_cache(maxsize=LOOKS)
+def _look_of(number: int, style: str) -> Look:
+    return Look.of(_styled(people.person(number), style))
+
+
+def _look(who: Person) -> Look:
+    return _look_of(who.number, who.hair.style)
+
+
+@lru_cache(maxsize=4096)
+def _tone(number: int) -> float:
+    return people.skin_tone(AlbedoModel.bundled().texture(people.person(number).albedo))
+
+
+def _code(split: str) -> int:
+    return int.from_bytes(split.encode()[:6].ljust(6), "big")

@@ -12,8 +12,19 @@ import typer
 from typer.main import get_command
 
 from mien import __version__
-from mien.cli import analyze, bench, evaluate, parity, systems, train, weights
-from mien.cli.map import ABOUT, MEASURE, MODELS, SEE, TRAIN, Map, examples
+from mien.cli import (
+    analyze,
+    animate,
+    bench,
+    evaluate,
+    parity,
+    reconstruct,
+    systems,
+    train,
+    weights,
+    world,
+)
+from mien.cli.map import ABOUT, MEASURE, MODELS, MOVE, SEE, TRAIN, Map, examples
 from mien.errors import MienError, UsageError
 
 FAILED = 1  # some input could not be used
@@ -54,6 +65,11 @@ def _options(
 
 
 app.command("analyze", rich_help_panel=SEE, epilog=analyze.EXAMPLES)(analyze.analyze)
+app.command("reconstruct", rich_help_panel=SEE, epilog=reconstruct.EXAMPLES)(
+    reconstruct.reconstruct
+)
+app.command("animate", rich_help_panel=MOVE, epilog=animate.EXAMPLES)(animate.animate)
+app.add_typer(world.app, name="world", rich_help_panel=TRAIN)
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel=MEASURE)
 app.add_typer(bench.app, name="bench", rich_help_panel=MEASURE)
 app.command("parity", rich_help_panel=MEASURE, epilog=parity.EXAMPLES)(parity.parity)

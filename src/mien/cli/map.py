@@ -5,8 +5,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-SEE, MEASURE, TRAIN, MODELS, ABOUT = "See a face", "Measure", "Train", "Models", "About"
-PANELS = (SEE, MEASURE, TRAIN, MODELS, ABOUT)
+SEE, MOVE, MEASURE = "See a face", "Move a face", "Measure"
+TRAIN, MODELS, ABOUT = "Train", "Models", "About"
+PANELS = (SEE, MOVE, MEASURE, TRAIN, MODELS, ABOUT)
 OTHERS = "Verbs"
 WHOLE = 1000  # characters of a verb's first sentence that are shown: all
 

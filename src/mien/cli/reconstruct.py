@@ -8,7 +8,7 @@ import typer
 
 from mien.cli.map import examples
 from mien.cli.options import Device
-from mien.errors import UsageError
+from mien.errors import MienError, UsageError
 
 EXAMPLES = examples(
     "mien reconstruct photo.jpg --out head",
@@ -49,18 +49,21 @@ def reconstruct(
     """
     from mien.jobs.reconstruct import run_reconstruct
 
-    started = time.monotonic()
+    started, told = time.monotonic(), []
     heads = run_reconstruct(
-        source, out, face=_choice(face), refine=refine, turntable=turntable, device=device
-    )
+        source, out, face=_choice(face), refine=refine, turntable=turntable, device=device,
+        on_warning=told.append,
+    )  # fmt: skip
     if not quiet:
-        for number, head in enumerate(heads, 1):
-            which = f"face {number}: " if len(heads) > 1 else ""
+        for head in heads:
+            which = f"face {head.number}: " if face == "all" else ""
             print(
                 f"{which}quality {head.quality:.2f} of 1, landmarks met within "
                 f"{100 * head.fit.error:.1f} % of the distance of the eyes"
             )
         print(f"{time.monotonic() - started:.1f} s: {out}")
+    if told:
+        raise MienError("; ".join(told))
 
 
 def _choice(face: str | None):

@@ -234,7 +234,7 @@ def _factor(name: Any, spec: Any) -> Factor:
         value = (float(value[0]), float(value[1]))
     if kind == "choices":
         _check(isinstance(value, list | Mapping), f"factors.{name}.choices", "names")
-        value = dict.fromkeys(value, 1.0) if isinstance(value, list) else {**value}
+        value = dict.fromkeys(value, 1.0) if isinstance(value, list) else value
     return replace(Factor(), **{kind: value})
 
 

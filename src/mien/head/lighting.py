@@ -9,7 +9,7 @@ import numpy as np
 
 from mien.head.shading import HARMONICS
 
-RIDGE = 0.05  # against bands 1 and 2, per unit of weight
+RIDGE = 0.0025  # against bands 1 and 2, per unit of weight
 DARKEST = 0.2  # of the mean: shadows deeper than that are no matter of distant light
 SAMPLES = 4000  # places that are looked at
 ROUNDS, OUTLIER = 4, 0.15  # of the mean
@@ -21,6 +21,13 @@ def harmonics(normals: np.ndarray) -> np.ndarray:
     one = np.ones_like(x)
     functions = [one, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y]
     return np.stack(functions, -1) * np.array(HARMONICS, np.float32)
+
+
+def even() -> np.ndarray:
+    """Light (9, 3) that is 1 from everywhere."""
+    light = np.zeros((9, 3), np.float32)
+    light[0] = 1 / HARMONICS[0]
+    return light
 
 
 def estimate(
@@ -39,10 +46,10 @@ def estimate(
     functions = harmonics(normals)
     ratio = colour / np.maximum(albedo, 1e-3)
     if weight.sum() < 100:
-        return np.tile(np.eye(1, 9).T / HARMONICS[0], (1, 3)).astype(np.float32)
+        return even()
     ratio = ratio / np.maximum(np.average(ratio, axis=0, weights=weight), 1e-6)
     light = np.empty((9, 3))
-    ridge = RIDGE * weight.sum() * np.diag([0.0] + [1.0] * 8) * 0.05
+    ridge = RIDGE * weight.sum() * np.diag([0.0] + [1.0] * 8)
     for channel in range(3):
         robust, solved = weight, np.zeros(9)
         for _ in range(ROUNDS):

@@ -1,23 +1,28 @@
-"""What is measured: errors of landmarks, matches of boxes, and how sure a mean is."""
+"""Errors of landmarks (normalised mean error, its curve and failures) and how still they are."""
 
 from typing import Any
 
 import numpy as np
 
+from mien.evaluate import checks
 from mien.face import Face
-from mien.find.geometry import box_of, iou
+from mien.find.geometry import box_of
 
 OUTER_CORNERS = (33, 263)
 """Outer eye corners; their distance is the inter-ocular distance of 300-W (Sagonas et al. 2013)."""
 IRIS_CENTRES = (468, 473)
 """Iris centres; their distance is the inter-pupil distance, about 0.7 of the other."""
+OUTER_CORNERS_68 = (36, 45)
+"""Outer eye corners of the 68 points of 300-W."""
+OUTER_CORNERS_98 = (60, 72)
+"""Outer eye corners of the 98 points of WFLW."""
 
 FAILURE = 0.08
 """An error above 8 % of the normaliser is a failure, as in the 300-W challenge."""
 
 
 def distance(landmarks: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
-    """Distance of two landmarks of (..., 478, d) points, in the plane or in space, (...)."""
+    """Distance of two landmarks of (..., n, d) points, in the plane or in space, (...)."""
     landmarks = np.asarray(landmarks, np.float64)
     return np.linalg.norm(landmarks[..., pair[0], :] - landmarks[..., pair[1], :], axis=-1)
 
@@ -27,10 +32,12 @@ def errors(
 ) -> np.ndarray:
     """Distance of each point from the truth, in the image plane, / the truth's ``pair`` distance.
 
-    Takes (..., 478, 2 or 3), gives (..., 478).
+    Takes (..., n, 2 or 3), gives (..., n), from 0, lower is better. Raises ValueError for no
+    points, for NaN, and where the two true landmarks of ``pair`` coincide.
     """
-    predicted, truth = (np.asarray(p, np.float64)[..., :2] for p in (predicted, truth))
-    return np.linalg.norm(predicted - truth, axis=-1) / distance(truth, pair)[..., None]
+    predicted = checks.real(predicted, "predicted", finite=False)[..., :2]
+    truth = checks.real(truth, "truth")[..., :2]
+    return np.linalg.norm(predicted - truth, axis=-1) / _normaliser(truth, pair)[..., None]
 
 
 def errors_3d(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -40,7 +47,14 @@ def errors_3d(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     predicted, truth = (_centred_depth(p) for p in (predicted, truth))
     gaps = np.linalg.norm(predicted - truth, axis=-1)
-    return gaps / distance(truth, OUTER_CORNERS)[..., None]
+    return gaps / _normaliser(truth, OUTER_CORNERS)[..., None]
+
+
+def _normaliser(truth: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+    gap = distance(truth, pair)
+    if (gap == 0).any():
+        raise ValueError(f"true landmarks {pair[0]} and {pair[1]} coincide: no size to divide by")
+    return gap
 
 
 def _centred_depth(landmarks: np.ndarray) -> np.ndarray:
@@ -52,8 +66,35 @@ def _centred_depth(landmarks: np.ndarray) -> np.ndarray:
 def nme(
     predicted: np.ndarray, truth: np.ndarray, pair: tuple[int, int] = OUTER_CORNERS
 ) -> np.ndarray:
-    """Normalised mean error of each face: the mean over the points of :func:`errors`, (...)."""
+    """Normalised mean error of each face: the mean over the points of :func:`errors`, (...).
+
+    A share of the normaliser (papers print it in percent), from 0, lower is better. ``pair`` for 68
+    and 98 points: ``OUTER_CORNERS_68``, ``OUTER_CORNERS_98``. 300-W, COFW and WFLW protocol.
+    """
     return errors(predicted, truth, pair).mean(axis=-1)
+
+
+def nme_box(predicted: np.ndarray, truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Normalised mean error of each face, / the diagonal of its true box (AFLW-19 protocol).
+
+    predicted, truth: (..., n, 2 or 3) pixels; boxes: (..., 4) x0, y0, x1, y1. Gives (...), a share
+    of the diagonal, from 0, lower is better. Raises ValueError for a box without an extent.
+    """
+    boxes = checks.real(boxes, "boxes")
+    diagonal = np.linalg.norm(boxes[..., 2:] - boxes[..., :2], axis=-1)
+    if (diagonal == 0).any():
+        raise ValueError("boxes: one has no extent")
+    return mean_distance(predicted, truth) / diagonal
+
+
+def mean_distance(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Average keypoint distance (AKD) of each face: mean over the points, in the image plane.
+
+    Takes (..., n, 2 or 3) pixels, gives (...) pixels, from 0, lower is better. Siarohin et al. 2019
+    (FOMM) measure it on 68 landmarks of 256-pixel frames.
+    """
+    predicted, truth = checks.pair(predicted, truth, ("predicted", "truth"))
+    return np.linalg.norm(predicted[..., :2] - truth[..., :2], axis=-1).mean(axis=-1)
 
 
 def nearest(truth: np.ndarray, faces: list[Face]) -> Face | None:
@@ -105,64 +146,25 @@ def summary(values: np.ndarray) -> dict[str, Any]:
 
 
 def failure_rate(values: np.ndarray, limit: float = FAILURE) -> float:
-    """Share of faces with an error above ``limit``; a missed face has the error infinity."""
-    return float(np.mean(np.asarray(values) > limit))
+    """Share of faces with an error above ``limit``; a missed face has the error infinity.
+
+    0 to 1, lower is better. Raises ValueError for no values and for NaN.
+    """
+    return float(np.mean(checks.real(values, "errors", finite=False) > limit))
 
 
 def auc(values: np.ndarray, limit: float = FAILURE) -> float:
-    """Area under the cumulative error distribution up to ``limit``, / ``limit``: 0 to 1 is best."""
-    return float(np.mean(np.clip(1 - np.asarray(values, np.float64) / limit, 0, 1)))
+    """Area under the cumulative error distribution up to ``limit``, / ``limit``: 0 to 1 is best.
+
+    A missed face has the error infinity. Raises ValueError for no values and for NaN.
+    """
+    return float(np.mean(np.clip(1 - checks.real(values, "errors", finite=False) / limit, 0, 1)))
 
 
 def jitter(track: np.ndarray) -> np.ndarray:
     """Standard deviation over time of each landmark of a still face, per coordinate.
 
-    track: (frames, n, 2 or 3) pixels; gives (n,): root of the mean variance of x and y.
+    track: (frames, n, 2 or 3) pixels; gives (n,) pixels, root of the mean variance of x and y, from
+    0, lower is better.
     """
     return np.sqrt(np.asarray(track, np.float64)[..., :2].var(axis=0).mean(axis=-1))
-
-
-def bootstrap(values: np.ndarray, seed: int = 0, rounds: int = 2000) -> tuple[float, float]:
-    """95 % interval of the mean of (n,) independent values: percentile bootstrap (Efron 1979).
-
-    Raises ValueError when there are no values.
-    """
-    values = np.asarray(values, np.float64)
-    if not len(values):
-        raise ValueError("no values to take a mean of")
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(len(values), size=(rounds, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def match(boxes: np.ndarray, truth: np.ndarray, least: float) -> np.ndarray:
-    """For each box, best first, the index of the true box that it finds, or -1; (n,) int.
-
-    Greedy, as in PASCAL VOC: a box takes the free true box that it overlaps most, if their
-    intersection over union is at least ``least``.
-    """
-    boxes, truth = np.reshape(boxes, (-1, 4)), np.reshape(truth, (-1, 4))
-    found = np.full(len(boxes), -1)
-    if not len(truth):
-        return found
-    overlap = iou(boxes, truth)
-    for i, row in enumerate(overlap):
-        best = int(row.argmax())
-        if row[best] >= least and row[best] > 0:
-            found[i] = best
-            overlap[:, best] = 0
-    return found
-
-
-def average_precision(scores: np.ndarray, correct: np.ndarray, positives: int) -> float:
-    """Area under the precision-recall curve, precision made monotonic (PASCAL VOC 2010), 0 to 1.
-
-    scores: (n,) of all boxes of all images; correct: (n,) bool; positives: true boxes in all.
-    """
-    if not positives:
-        raise ValueError("no true boxes to find")
-    hits = np.asarray(correct, bool)[np.argsort(-np.asarray(scores), kind="stable")]
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    monotonic = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(monotonic[hits].sum() / positives)

@@ -1,0 +1,240 @@
+"""Let the face of a photo move as a recording or another face does."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from mien.errors import InputError, MienError, UsageError
+from mien.face import BLENDSHAPES, Face, Motion, Pose
+from mien.find.finder import FaceFinder
+from mien.find.tracker import Tracker
+from mien.head.fit import Fitter
+from mien.head.portrait import Portrait
+from mien.media.files import check_readable
+from mien.media.image import read_image
+from mien.media.source import VideoFile, open_source
+from mien.media.video import WRITTEN_SUFFIXES, VideoWriter
+
+SMALLEST_FACE = 40.0  # pixels; below it there is nothing to move
+LARGEST_SIDE = 1920  # pixels, to which larger portraits are reduced
+LARGEST_YAW = 60.0  # degrees; beyond it half of the face is not in the photo
+CUT_OFF = 0.05  # of the landmarks, that may be outside the picture
+LEAST_QUALITY = 0.4
+MOTION_SUFFIXES = (".csv", ".npz")
+RIVAL = 0.5  # of the size of the largest face: smaller ones are not meant, unless one says so
+FEWEST_SEEN = 2  # frames of a driving video with a face
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Driving:
+    """What moves a portrait.
+
+    motion: the expressions, poses and gaze. times: seconds of its frames; None: at its frame rate.
+    sound: a video whose sound goes with it.
+    """
+
+    motion: Motion
+    times: Sequence[float] | None = None
+    sound: str | None = None
+
+
+def animate(
+    portrait: str | os.PathLike[str],
+    motion: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    face: int | Literal["largest"] | None = None,
+    strength: float = 1.0,
+    fps: float | None = None,
+    device: str = "cpu",
+) -> int:
+    """Write a video ``out`` of a photo whose face moves as in ``motion``.
+
+    portrait: a photo. One larger than ``LARGEST_SIDE`` is reduced.
+    motion: a Live Link Face ``.csv`` or a ``.npz`` as of ``Motion.save``, or a video: of that the
+        person who is seen largest and longest, and the sound is kept. The motion counts from its
+        own rest; see :meth:`mien.head.portrait.Portrait.frames`.
+    out: .mp4, .m4v, .mov or .mkv; H.264. It is there when it is complete.
+    face: which one when the photo has several: 1 is the largest. Faces less than half its size
+        do not make a choice necessary.
+    strength: of the motion; 1 is as it is.
+    fps: frame rate of a ``.csv`` that is too short to tell.
+
+    Returns the number of frames. Raises UsageError for options that do not fit, InputError when the
+    photo has no face that can be moved or the motion cannot be used, MienError when ``out`` cannot
+    be written.
+    """
+    out = Path(out)
+    _check_out(out, portrait, motion)
+    if not 0 <= strength <= 3:
+        raise UsageError(f"the strength of a motion is 0 to 3, not {strength:g}")
+    recorded = read_recording(motion, fps)  # first, since it takes no time
+    finder, fitter = FaceFinder.bundled(device), Fitter()
+    prepared = prepare(portrait, finder, fitter, face)
+    driving = recorded or watch(motion, finder, fitter)
+    frames = prepared.frames(driving.motion, strength)
+    with VideoWriter(out, driving.motion.fps, audio_from=driving.sound) as video:
+        for frame, time in zip(frames, driving.times or repeat(None), strict=False):
+            video.write(frame, time)
+    return len(driving.motion)
+
+
+def prepare(
+    path: str | os.PathLike[str],
+    finder: FaceFinder,
+    fitter: Fitter,
+    face: int | Literal["largest"] | None = None,
+) -> Portrait:
+    """The portrait in a photo; arguments and errors as of :func:`animate`."""
+    image = _reduced(read_image(os.fspath(path)))
+    chosen = _choose(finder.find([image])[0], face, path)
+    assert chosen.landmarks is not None
+    if _size(chosen) < SMALLEST_FACE:
+        raise InputError(f"{path}: the face is too small to be moved: {_size(chosen):.0f} pixels "
+                         f"of the {SMALLEST_FACE:.0f} that it takes")  # fmt: skip
+    size = image.shape[1], image.shape[0]
+    outside = ((chosen.landmarks[:, :2] < 0) | (chosen.landmarks[:, :2] > size)).any(1).mean()
+    if outside > CUT_OFF:
+        raise InputError(f"{path}: the picture's border cuts off {outside:.0%} of the face")
+    fit = fitter.fit(chosen.landmarks, size)
+    if abs(fit.pose.yaw) > LARGEST_YAW:
+        raise InputError(f"{path}: the face is seen from the side; too little of it shows")
+    if fit.quality < LEAST_QUALITY:
+        raise InputError(f"{path}: the head model does not fit this face (quality "
+                         f"{fit.quality:.2f} of 1)")  # fmt: skip
+    return Portrait(image, fit, fitter.model, landmarks=chosen.landmarks)
+
+
+def read_recording(path: str | os.PathLike[str], fps: float | None = None) -> Driving | None:
+    """What a ``.csv`` or ``.npz`` says; None when it is neither, but a file all the same."""
+    name = os.fspath(path)
+    check_readable(name)
+    if Path(name).suffix.lower() not in MOTION_SUFFIXES:
+        return None
+    driving = Driving(Motion.load(name, fps))
+    if not len(driving.motion):
+        raise InputError(f"{name}: a motion without frames")
+    if not np.isfinite(driving.motion.expression).all(1).any():
+        raise InputError(f"{name}: a motion that shows no face")
+    return driving
+
+
+def demo_motion(fps: float = 25.0, seconds: float = 4.0) -> Motion:
+    """A short hello: a blink, a look aside, a smile, a word, a nod; at rest at both ends."""
+    count = max(round(fps * seconds), 2)
+    at = np.linspace(0, 1, count)
+    motion = Motion(fps, np.zeros((count, len(BLENDSHAPES))), np.zeros((count, 3)),
+                    np.zeros((count, 2, 2)))  # fmt: skip
+    assert motion.gaze is not None
+
+    def curve(name: str, centre: float, width: float, height: float) -> None:
+        for side in ("",) if name in BLENDSHAPES else ("Left", "Right"):
+            motion.expression[:, BLENDSHAPES.index(name + side)] += height * _bump(
+                at, centre, width
+            )
+
+    curve("eyeBlink", 0.1, 0.045, 1.0)
+    curve("eyeBlink", 0.62, 0.045, 1.0)
+    curve("mouthSmile", 0.62, 0.34, 0.6)
+    curve("cheekSquint", 0.62, 0.3, 0.3)
+    curve("browInnerUp", 0.32, 0.2, 0.5)
+    curve("jawOpen", 0.52, 0.06, 0.35)
+    curve("jawOpen", 0.66, 0.07, 0.45)
+    curve("mouthFunnel", 0.7, 0.06, 0.35)
+    motion.gaze[:, :, 0] = 18 * _bump(at, 0.26, 0.12)[:, None]
+    motion.pose[:, 0] = 9 * _bump(at, 0.3, 0.2)
+    motion.pose[:, 1] = -8 * _bump(at, 0.84, 0.09) + 3 * _bump(at, 0.74, 0.08)
+    motion.pose[:, 2] = 4 * _bump(at, 0.55, 0.3)
+    motion.expression.clip(0, 1, out=motion.expression)
+    return motion
+
+
+def _bump(at: np.ndarray, centre: float, width: float) -> np.ndarray:
+    """A smooth rise from 0 to 1 at ``centre`` and back within ``width`` to both sides."""
+    near = (1 - np.abs(at - centre) / width).clip(0, 1)
+    return near * near * (3 - 2 * near)
+
+
+def _check_out(out: Path, *inputs: str | os.PathLike[str]) -> None:
+    """Say before the work what would fail after it."""
+    if out.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise UsageError(f"{out}: video is written as {', '.join(WRITTEN_SUFFIXES)}")
+    if not out.parent.is_dir():
+        raise MienError(f"{out}: the folder does not exist")
+    if out.is_dir():
+        raise UsageError(f"{out}: is a folder")
+    for name in inputs:
+        if out.exists() and os.path.exists(name) and out.samefile(name):
+            raise UsageError(f"{out}: is an input; choose another name for --out")
+
+
+def _reduced(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    scale = LARGEST_SIDE / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _choose(
+    faces: list[Face], face: int | Literal["largest"] | None, path: str | os.PathLike[str]
+) -> Face:
+    """The face that is asked for; ``faces`` come largest first."""
+    if not faces:
+        raise InputError(f"{path}: no face in it")
+    rivals = [one for one in faces if _size(one) > RIVAL * _size(faces[0])]
+    if face is None and len(rivals) > 1:
+        raise UsageError(f"{path}: {len(faces)} faces; choose one by --face largest or "
+                         f"--face 1 to {len(faces)}, the largest first")  # fmt: skip
+    number = 1 if face in (None, "largest") else int(face)
+    if not 1 <= number <= len(faces):
+        raise UsageError(f"{path}: no face {number}; there are {len(faces)}")
+    return faces[number - 1]
+
+
+def watch(path: str | os.PathLike[str], finder: FaceFinder, fitter: Fitter) -> Driving:
+    """The motion of the person who is seen largest and longest in a video."""
+    name = os.fspath(path)
+    source = open_source(name)
+    if source.is_still:
+        raise InputError(f"{name}: a picture; a motion is a video, .csv or .npz")
+    tracker, times = Tracker(finder), []
+    tracks: defaultdict[int, dict[int, np.ndarray]] = defaultdict(dict)
+    shown: defaultdict[int, float] = defaultdict(float)
+    size = 0, 0
+    for frame in source.frames():
+        size = frame.image.shape[1], frame.image.shape[0]
+        for face in tracker.update(frame.image, frame.time):
+            assert face.track is not None and face.landmarks is not None
+            tracks[face.track][len(times)] = face.landmarks[:, :2].copy()
+            shown[face.track] += _size(face)
+        times.append(frame.time)
+    person = tracks[max(shown, key=shown.__getitem__)] if shown else {}
+    if len(person) < FEWEST_SEEN:
+        raise InputError(f"{name}: no face in it that moves")
+    fits = fitter.fit_clip([person.get(i) for i in range(len(times))], size, fps=source.fps)
+    unseen = np.full(len(BLENDSHAPES), np.nan)
+    motion = Motion(
+        source.fps,
+        np.stack([unseen if fit is None else fit.expression for fit in fits]),
+        np.stack([unseen[:3] if fit is None else _angles(fit.pose) for fit in fits]),
+        np.stack([unseen[:4] if fit is None else fit.gaze.ravel() for fit in fits]),
+    )
+    return Driving(motion, times, name if isinstance(source, VideoFile) else None)
+
+
+def _size(face: Face) -> float:
+    """The side in pixels of a square as large as the face's box."""
+    return float(np.sqrt(np.prod(face.box[2:] - face.box[:2])))
+
+
+def _angles(pose: Pose) -> np.ndarray:
+    return np.array([pose.yaw, pose.pitch, pose.roll])

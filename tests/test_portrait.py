@@ -8,9 +8,10 @@ import pytest
 from mien.face import BLENDSHAPES, LEFT_IRIS, Face, Motion
 from mien.find.finder import FaceFinder
 from mien.head.fit import Fitter, HeadFit
-from mien.head.layers import guided_filter, matte, pull_push
+from mien.head.layers import guided_filter, matte
 from mien.head.portrait import LARGEST_TURN, Portrait, rest
 from mien.head.sheet import Sheet
+from mien.head.texture import pull_push
 from mien.media.image import read_image
 
 ASTRONAUT = Path(__file__).parent.parent / "docs" / "pictures" / "astronaut.jpg"

@@ -99,22 +99,17 @@ def build(data: Sheets, chart: Chart) -> tuple[AlbedoModel, list[float]]:
     """The model, and what part of the variance its components leave after each round."""
     places = chart.covered
     known = (data.weight > 100).mean(0) > KNOWN
-    count = len(data.colour)
-    albedo = np.empty((count, int(known.sum()), 3), np.float32)
     weight = data.weight[:, known].astype(np.float32) / 255
-    guess = np.zeros((count, 1, 1), np.float32) + np.zeros((1, len(known), 3), np.float32)[:, known]
-    left = []
-    for _ in range(ROUNDS):
-        for i in range(count):
-            colour, normals, shown = data.portrait(i)
-            colour, normals, shown = colour[known], normals[known], shown[known]
-            light = lighting.estimate(np.exp(colour), np.exp(guess[i]), normals, shown)
-            albedo[i] = colour - np.log(lighting.received(normals, light))
-        mean, basis, guess, rest = _components(albedo, weight)
-        left.append(rest)
-    whole = np.zeros((1 + COMPONENTS, *places.shape, 3), np.float32)
+    guess = np.zeros((*weight.shape, 3), np.float32)
+    parts = _components(_without_light(data, known, guess), weight)
+    left = [parts.rest]
+    for _ in range(ROUNDS - 1):
+        parts = _components(_without_light(data, known, parts.explained), weight)
+        left.append(parts.rest)
+    whole = np.zeros((1 + len(parts.basis), *places.shape, 3), np.float32)
     inside = np.flatnonzero(places.ravel())[known]
-    whole.reshape(1 + COMPONENTS, -1, 3)[:, inside] = np.concatenate([mean[None], basis])
+    mean_and_basis = np.concatenate([parts.mean[None], parts.basis])
+    whole.reshape(len(whole), -1, 3)[:, inside] = mean_and_basis
     shown = np.zeros(places.size, np.float32)
     shown[inside] = 1
     shown = shown.reshape(places.shape)
@@ -122,29 +117,52 @@ def build(data: Sheets, chart: Chart) -> tuple[AlbedoModel, list[float]]:
     return AlbedoModel(filled[0], filled[1:], shown > 0), left
 
 
-def _components(
-    albedo: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Mean (n, 3), components (K, n, 3), each portrait's explanation (N, n, 3), variance left."""
-    count = len(albedo)
+@dataclass(slots=True)
+class _Components:
+    """mean (n, 3), basis (K, n, 3), each portrait as explained (N, n, 3), rest: variance left."""
+
+    mean: np.ndarray
+    basis: np.ndarray
+    explained: np.ndarray
+    rest: float
+
+
+def _without_light(data: Sheets, known: np.ndarray, guess: np.ndarray) -> np.ndarray:
+    """Logarithms of albedo (N, n, 3) of known texels, with light as of the guess (N, n, 3)."""
+    albedo = np.empty_like(guess)
+    for i in range(len(guess)):
+        colour, normals, shown = (each[known] for each in data.portrait(i))
+        light = lighting.estimate(np.exp(colour), np.exp(guess[i]), normals, shown)
+        albedo[i] = colour - np.log(lighting.received(normals, light))
+    return albedo
+
+
+def _components(albedo: np.ndarray, weight: np.ndarray) -> _Components:
+    """Principal components, what is hidden filled in by turns."""
     weight = weight[..., None]
     own = (albedo * weight).sum(1, keepdims=True) / weight.sum(1, keepdims=True)
     mean = ((albedo - own) * weight).sum(0) / np.maximum(weight.sum(0), 1e-3) + own.mean(0)
-    explained = own + (mean - mean.mean(0))[None]
-    for _ in range(FILLINGS):
-        away = albedo - explained
-        trust = weight / (1 + (away / OUTLIER) ** 2)
-        filled = (explained + trust * away).reshape(count, -1)
-        centre = filled.mean(0)
-        filled -= centre
-        values, vectors = np.linalg.eigh(filled @ filled.T / count)
-        order = np.argsort(values)[::-1][:COMPONENTS]
-        codes = vectors[:, order] * np.sqrt(count)
-        basis = codes.T @ filled / count
-        explained = (codes @ basis + centre).reshape(albedo.shape).astype(np.float32)
-        rest = 1 - values[order].sum() / values.sum()
-    shape = albedo.shape[1:]
-    return centre.reshape(shape), basis.reshape(-1, *shape), explained, float(rest)
+    parts = _principal(albedo, weight, own + (mean - mean.mean(0))[None])
+    for _ in range(FILLINGS - 1):
+        parts = _principal(albedo, weight, parts.explained)
+    return parts
+
+
+def _principal(albedo: np.ndarray, weight: np.ndarray, explained: np.ndarray) -> _Components:
+    """Components of albedo where it has weight (N, n, 1) and fits in, else of ``explained``."""
+    count, shape = len(albedo), albedo.shape[1:]
+    away = albedo - explained
+    trust = weight / (1 + (away / OUTLIER) ** 2)
+    filled = (explained + trust * away).reshape(count, -1)
+    centre = filled.mean(0)
+    filled -= centre
+    values, vectors = np.linalg.eigh(filled @ filled.T / count)
+    order = np.argsort(values)[::-1][:COMPONENTS]
+    codes = vectors[:, order] * np.sqrt(count)
+    basis = codes.T @ filled / count
+    explained = (codes @ basis + centre).reshape(albedo.shape).astype(np.float32)
+    rest = float(1 - values[order].sum() / values.sum())
+    return _Components(centre.reshape(shape), basis.reshape(-1, *shape), explained, rest)
 
 
 def main() -> None:

@@ -245,19 +245,36 @@ def _eye_colours(
     """Linear albedo (3,) of iris and sclera: medians of what the photo shows of both eyes."""
     colours = []
     for material, usual in (("iris", BROWN), ("sclera", WHITE)):
-        seen = unwrap(photo, vertices, camera, Chart(model, material, SMALL))
-        shown = seen.weight > 0.7
-        if shown.sum() < 50:
+        pixels = np.concatenate(
+            [_eye_pixels(photo, vertices, camera, model, light, material, eye) for eye in (0, 1)]
+        )
+        if len(pixels) < 50:
             colours.append(usual)
             continue
-        pixels = seen.colour[shown] / lighting.received(seen.normals[shown], light)
         bright = luminance(pixels)  # lashes and the lid's shadow are darker, reflections brighter
-        middle = pixels[(bright > np.quantile(bright, 0.3)) & (bright < np.quantile(bright, 0.8))]
+        low, high = np.quantile(bright, (0.3, 0.8))
+        middle = pixels[(bright >= low) & (bright <= high)]
         colours.append(np.median(middle, 0))
     iris, sclera = colours
     # In a small picture the white of an eye is mixed with its lashes.
     pale = sclera * (luminance(WHITE) / max(luminance(sclera), 1e-3))
     return iris.clip(0.01, 0.6), (0.6 * WHITE + 0.4 * pale).clip(0.2, 0.9)
+
+
+def _eye_pixels(
+    photo: np.ndarray,
+    vertices: np.ndarray,
+    camera: Perspective,
+    model: HeadModel,
+    light: np.ndarray,
+    material: str,
+    eye: int,
+) -> np.ndarray:
+    """Linear albedo (n, 3) of what a photo shows of one eye's iris or sclera."""
+    ball = np.isin(model.triangles[:, 0], model.eyes.vertices[eye])
+    seen = unwrap(photo, vertices, camera, Chart(model, material, SMALL, among=ball))
+    shown = seen.weight > 0.7
+    return seen.colour[shown] / lighting.received(seen.normals[shown], light)
 
 
 def _disc(size: int) -> tuple[np.ndarray, np.ndarray]:

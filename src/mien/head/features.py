@@ -1,13 +1,13 @@
 """The face of a portrait as a mesh over its photo: skin, eyes, and what is behind the lips."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from mien.face import BLENDSHAPES
-from mien.head.layers import pull_push
 from mien.head.model import MATERIALS, HeadModel
+from mien.head.texture import pull_push
 
 SKIN, LEFT_EYE, RIGHT_EYE, TEETH, INNER = range(5)
 """What a triangle of the part is; ``INNER`` is what else is behind the lips."""
@@ -55,7 +55,7 @@ class FacePart:
         shown = skin | inner | teeth | left | right
         kinds = [LEFT_EYE, RIGHT_EYE, TEETH, INNER]
         kind = np.select([left, right, teeth, inner], kinds, SKIN)[shown]
-        small, index = _subset(model, shown)
+        small, index = model.part(shown)
         vertex_kind = np.full(len(small.template), SKIN, np.uint8)
         for value in (INNER, TEETH, LEFT_EYE, RIGHT_EYE, SKIN):
             vertex_kind[small.triangles[kind == value]] = value
@@ -64,36 +64,6 @@ class FacePart:
         lids = np.full(len(small.template), -1, np.int8)
         lids[small.lids.vertices[0]], lids[small.lids.vertices[1]] = 0, 1
         return cls(small, kind.astype(np.uint8), vertex_kind, lips, lids, index)
-
-
-def _subset(model: HeadModel, shown: np.ndarray) -> tuple[HeadModel, np.ndarray]:
-    """The model with some of its triangles and the vertices that these and the rig need."""
-    parts = (model.triangles[shown], model.eyes.vertices, model.lids.vertices, model.lids.margin,
-             model.lips.vertices, model.lips.margin, model.landmark_vertices)  # fmt: skip
-    kept = np.unique(np.concatenate([part.ravel() for part in parts]))
-    index = np.full(len(model.template), -1, np.int32)
-    index[kept] = np.arange(len(kept), dtype=np.int32)
-    return replace(
-        model,
-        template=model.template[kept],
-        triangles=index[model.triangles[shown]],
-        uv_triangles=model.uv_triangles[shown],
-        material=model.material[shown],
-        region=model.region[shown],
-        identity=np.ascontiguousarray(model.identity[:, kept]),
-        expression=np.ascontiguousarray(model.expression[:, kept]),
-        landmark_vertices=index[model.landmark_vertices],
-        mirror=index[model.mirror[kept]],
-        source=model.source[kept],
-        neck_weights=model.neck_weights[kept],
-        eyes=replace(model.eyes, vertices=index[model.eyes.vertices]),
-        lids=replace(
-            model.lids, vertices=index[model.lids.vertices], margin=index[model.lids.margin]
-        ),
-        lips=replace(
-            model.lips, vertices=index[model.lips.vertices], margin=index[model.lips.margin]
-        ),
-    ), kept
 
 
 # -- skin ----------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ class Fitter:
         """By default the bundled head and the default priors."""
         self.model = model or HeadModel.bundled()
         self.priors = priors or Priors()
-        self._small = _around_landmarks(self.model)
+        self._small, _ = self.model.part(np.zeros(len(self.model.triangles), bool))
         mean, identity, expression = self._small.landmark_basis()
         self._mean = mean.astype(np.float64)
         self._identity = identity.astype(np.float64)
@@ -476,38 +476,6 @@ def _checked(landmarks: np.ndarray) -> np.ndarray:
     if not (np.abs(points[:, :2]) < FARTHEST).all():
         raise ValueError("landmarks must be finite")
     return points[:, :2]
-
-
-def _around_landmarks(model: HeadModel) -> HeadModel:
-    """The model on the vertices that decide where its landmarks are; without triangles."""
-    parts = (model.landmark_vertices, model.eyes.vertices, model.lids.vertices,
-             model.lids.margin, model.lips.vertices, model.lips.margin)  # fmt: skip
-    kept = np.unique(np.concatenate([part.ravel() for part in parts]))
-    index = np.full(len(model.template), -1, np.int32)
-    index[kept] = np.arange(len(kept), dtype=np.int32)
-    none = np.zeros(0, np.int32)
-    return replace(
-        model,
-        template=model.template[kept],
-        triangles=none.reshape(0, 3),
-        uv_triangles=none.reshape(0, 3),
-        material=none,
-        region=none,
-        identity=np.ascontiguousarray(model.identity[:, kept]),
-        expression=np.ascontiguousarray(model.expression[:, kept]),
-        landmark_vertices=index[model.landmark_vertices],
-        landmarks68=none,
-        mirror=none,
-        source=model.source[kept],
-        neck_weights=model.neck_weights[kept],
-        eyes=replace(model.eyes, vertices=index[model.eyes.vertices]),
-        lids=replace(
-            model.lids, vertices=index[model.lids.vertices], margin=index[model.lids.margin]
-        ),
-        lips=replace(
-            model.lips, vertices=index[model.lips.vertices], margin=index[model.lips.margin]
-        ),
-    )
 
 
 def _frame_prior(priors: Priors) -> np.ndarray:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mien.head.texture import pull_push
+
 MATTE_SIDE = 256  # pixels, the longer side at which the person is cut out
 MATTE_ROUNDS = 5
 SIDEWAYS = 16  # how much nearer what is beside is taken for than what is above
@@ -127,22 +129,3 @@ def guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, smooth: flo
     slope /= mean(guide * guide) - guide_mean**2 + smooth
     offset = image_mean - slope * guide_mean
     return mean(slope) * guide + mean(offset)
-
-
-def pull_push(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """An (h, w, c) float32 image whose unknown pixels (``known`` (h, w) 0) are filled smoothly.
-
-    The pull-push of Gortler et al., "The lumigraph" (SIGGRAPH 1996), section 3.4.
-    """
-    if min(known.shape) <= 2 or known.all():
-        total = max(float(known.sum()), 1e-6)
-        average = (image * known[..., None]).sum((0, 1)) / total
-        return np.where(known[..., None] > 0, image, average).astype(np.float32)
-    size = (known.shape[1] + 1) // 2, (known.shape[0] + 1) // 2
-    weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-    summed = cv2.resize(image * known[..., None], size, interpolation=cv2.INTER_AREA)
-    coarse = summed.reshape(*weight.shape, -1) / np.maximum(weight, 1e-6)[..., None]
-    coarse = pull_push(coarse, np.minimum(weight * 4, 1))
-    large = cv2.resize(coarse, known.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    share = known[..., None]
-    return (large.reshape(image.shape) * (1 - share) + image * share).astype(np.float32)

@@ -15,6 +15,7 @@ from mien.head.raster import interpolate, paint, rasterize
 from mien.head.shading import HARMONICS, Texture, box_filter, vertex_normals
 
 SIDE = 1024  # texels of the face and of the back of the head; other materials have a quarter
+GUTTERS = 32  # how often the space around each goes into it; so the mip-map mixes no two of them
 GROUND = (236, 236, 240)  # sRGB behind a head that is shown alone
 VIEW = 21.0  # degrees that a camera of :func:`portrait_camera` sees from top to bottom
 
@@ -36,20 +37,23 @@ class Skin:
 
         Materials without one get a flat colour. ``side``: texels of the large ones.
         """
-        small = side // 4
-        atlas = np.zeros((side + small, 2 * side, 3), np.float32)
+        small, gutter = side // 4, max(1, side // GUTTERS)
+        height, width = side + small + 4 * gutter, 2 * side + 4 * gutter
+        atlas = np.zeros((height, width, 3), np.float32)
         uv, corners = [], np.empty_like(model.uv_triangles)
         for number, material in enumerate(MATERIALS):
             large = material in ("face", "back")
-            size, left, top = (side, side * number, 0) if large else (small, small * number, side)
+            size, top = (side, 0) if large else (small, side + 2 * gutter)
+            whole = size + 2 * gutter
+            left = whole * (number if large else number - 2)
             image = textures.get(material, np.full((1, 1, 3), FLAT[material], np.uint8))
             linear = to_linear(image) if image.dtype == np.uint8 else image
             way = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_LINEAR
-            atlas[top : top + size, left : left + size] = cv2.resize(
-                linear, (size, size), interpolation=way
-            )
-            place = model.uv * size + [left, side + small - top - size]
-            uv.append(place / [2 * side, side + small])
+            linear = cv2.resize(linear, (size, size), interpolation=way)
+            around = ((gutter, gutter), (gutter, gutter), (0, 0))
+            atlas[top : top + whole, left : left + whole] = np.pad(linear, around, "edge")
+            place = model.uv * size + [left + gutter, height - top - whole + gutter]
+            uv.append(place / [width, height])
             mine = model.material == number
             corners[mine] = model.uv_triangles[mine] + number * len(model.uv)
         return cls(Texture(atlas), np.concatenate(uv).astype(np.float32), corners)

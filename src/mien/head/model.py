@@ -9,7 +9,7 @@ NOTICE); ``mien.head.build`` says how.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -257,6 +257,38 @@ class HeadModel:
         """MediaPipe's 478 points (..., 478, 3) on vertices (..., V, 3)."""
         corners = vertices[..., self.landmark_vertices, :]
         return np.einsum("...pkc,pk->...pc", corners, self.landmark_weights)
+
+    def part(self, shown: np.ndarray) -> "tuple[HeadModel, np.ndarray]":
+        """The model with some of its triangles, (T,) bool, and which vertices (n,) are left.
+
+        Left are those of the triangles and those that landmarks and the rig need, so that it moves
+        as the whole does, but faster.
+        """
+        rig = (self.eyes.vertices, self.lids.vertices, self.lids.margin, self.lips.vertices,
+               self.lips.margin, self.landmark_vertices)  # fmt: skip
+        needed = [part.ravel() for part in (self.triangles[shown], *rig)]
+        kept = np.unique(np.concatenate(needed))
+        index = np.full(len(self.template), -1, np.int32)
+        index[kept] = np.arange(len(kept), dtype=np.int32)
+        eyes, lids, lips = self.eyes, self.lids, self.lips
+        return replace(
+            self,
+            template=self.template[kept],
+            triangles=index[self.triangles[shown]],
+            uv_triangles=self.uv_triangles[shown],
+            material=self.material[shown],
+            region=self.region[shown],
+            identity=np.ascontiguousarray(self.identity[:, kept]),
+            expression=np.ascontiguousarray(self.expression[:, kept]),
+            landmark_vertices=index[self.landmark_vertices],
+            landmarks68=index[self.landmarks68],
+            mirror=index[self.mirror[kept]],
+            source=self.source[kept],
+            neck_weights=self.neck_weights[kept],
+            eyes=replace(eyes, vertices=index[eyes.vertices]),
+            lids=replace(lids, vertices=index[lids.vertices], margin=index[lids.margin]),
+            lips=replace(lips, vertices=index[lips.vertices], margin=index[lips.margin]),
+        ), kept
 
     def expression_weights(self, expression: np.ndarray | Mapping[str, float] | None) -> np.ndarray:
         """Weights (E,) or (B, E) float32 from 52 or E weights or from weights by name.

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 from mien.head.camera import Perspective
-from mien.head.layers import pull_push
 from mien.head.model import REGIONS, HeadModel
 from mien.head.raster import interpolate, rasterize
+from mien.head.texture import pull_push
 
 CELLS = 80  # along the longer side
 FINE = 640  # pixels of the longer side up to which the sheet is drawn at full size

@@ -15,23 +15,27 @@ from mien.head.raster import Fragments, interpolate, rasterize
 from mien.head.shading import vertex_normals
 
 BEHIND = 2.0  # mm by which a point may lie behind what the camera sees, and still be seen
-GRAZING, FACING = (
-    0.25,
-    0.7,
-)  # cosines to the camera from which on a surface counts, and counts fully
+GRAZING, FACING = 0.25, 0.7  # cosines to the camera: a surface begins to count, counts fully
 MISFIT = 4.0  # mm beside a silhouette where a photo may show what is behind
 STEP = 25.0  # mm of depth that make one
+OPENING = 1.0  # mm beside lids and lips where a photo may show the eye, the teeth, or the skin
+OUTSIDE = [MATERIALS.index(material) for material in ("face", "back")]
 
 
 class Chart:
     """The texture space of one material: which place of the head each texel is.
 
+    among: (T,) bool, the triangles that it is of, where others share their places: both eyes do.
     size: texels a side. covered: (size, size) bool, texels on a triangle of the material.
     triangles: (T, 3) int32, the material's triangles.
     """
 
-    def __init__(self, model: HeadModel, material: str, size: int) -> None:
+    def __init__(
+        self, model: HeadModel, material: str, size: int, among: np.ndarray | None = None
+    ) -> None:
         mine = model.material == MATERIALS.index(material)
+        if among is not None:
+            mine &= among
         self.size, self.model = size, model
         self.triangles = model.triangles[mine]
         self.uv_triangles = model.uv_triangles[mine]
@@ -73,7 +77,8 @@ def unwrap(image: np.ndarray, vertices: np.ndarray, camera: Camera, chart: Chart
     placed = camera.project(vertices)
     seen = rasterize(placed, model.triangles, width, height, perspective=camera.perspective)
     depth = seen.depth
-    clear = ~_beside_edges(depth, MISFIT * float(camera.pixels_per_mm(np.median(placed[:, 2]))))
+    scale = float(camera.pixels_per_mm(np.median(placed[:, 2])))
+    clear = ~(_beside_edges(depth, MISFIT * scale) | _beside_openings(seen, model, OPENING * scale))
 
     at = chart.of_vertices(placed)
     normals = vertex_normals(vertices, model.triangles) @ np.asarray(camera.rotation, np.float32).T
@@ -106,10 +111,21 @@ def _beside_edges(depth: np.ndarray, width: float) -> np.ndarray:
 
     There a photo may show what is before or behind, as no fit is exact.
     """
+    finite = np.nan_to_num(depth, posinf=1e6).astype(np.float32)
+    return _range(finite, width) > STEP
+
+
+def _beside_openings(seen: Fragments, model: HeadModel, width: float) -> np.ndarray:
+    """Pixels (h, w) bool within ``width`` of where eyes and mouth begin."""
+    inner = seen.covered & ~np.isin(model.material, OUTSIDE)[seen.index]
+    return _range(inner.astype(np.uint8), width) > 0
+
+
+def _range(image: np.ndarray, width: float) -> np.ndarray:
+    """Largest less smallest value (h, w) within ``width`` pixels, at least one."""
     size = 2 * max(1, round(width)) + 1
     kernel = np.ones((size, size), np.uint8)
-    finite = np.nan_to_num(depth, posinf=1e6).astype(np.float32)
-    return cv2.dilate(finite, kernel) - cv2.erode(finite, kernel) > STEP
+    return cv2.dilate(image, kernel) - cv2.erode(image, kernel)
 
 
 def smoothstep(t: np.ndarray) -> np.ndarray:
@@ -126,7 +142,7 @@ def pull_push(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """
     height, width = weight.shape
     if max(height, width) == 1:
-        return values
+        return np.where(weight[..., None] > 0, values, 0)
     weight = np.minimum(weight, 1)[..., None]
     padded = ((0, height % 2), (0, width % 2), (0, 0))
     carried, mass = np.pad(values * weight, padded), np.pad(weight, padded)

@@ -1,7 +1,6 @@
 """Let the face of a photo move as a recording or another face does."""
 
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -12,15 +11,17 @@ import cv2
 import numpy as np
 
 from mien.errors import InputError, MienError, UsageError
-from mien.face import BLENDSHAPES, Face, Motion, Pose
+from mien.face import BLENDSHAPES, Motion
 from mien.find.finder import FaceFinder
 from mien.find.tracker import Tracker
 from mien.head.fit import Fitter
 from mien.head.portrait import Portrait
+from mien.jobs.person import choose, motion_of, size_of
+from mien.jobs.person import watch as person_in
 from mien.media.files import check_readable
 from mien.media.image import read_image
 from mien.media.source import VideoFile, open_source
-from mien.media.video import WRITTEN_SUFFIXES, VideoWriter
+from mien.media.video import SYNTHETIC, WRITTEN_SUFFIXES, VideoWriter
 
 SMALLEST_FACE = 40.0  # pixels; below it there is nothing to move
 LARGEST_SIDE = 1920  # pixels, to which larger portraits are reduced
@@ -28,7 +29,6 @@ LARGEST_YAW = 60.0  # degrees; beyond it half of the face is not in the photo
 CUT_OFF = 0.05  # of the landmarks, that may be outside the picture
 LEAST_QUALITY = 0.4
 MOTION_SUFFIXES = (".csv", ".npz")
-RIVAL = 0.5  # of the size of the largest face: smaller ones are not meant, unless one says so
 FEWEST_SEEN = 2  # frames of a driving video with a face
 
 
@@ -80,7 +80,7 @@ def animate(
     prepared = prepare(portrait, finder, fitter, face)
     driving = recorded or watch(motion, finder, fitter)
     frames = prepared.frames(driving.motion, strength)
-    with VideoWriter(out, driving.motion.fps, audio_from=driving.sound) as video:
+    with VideoWriter(out, driving.motion.fps, audio_from=driving.sound, comment=SYNTHETIC) as video:
         for frame, time in zip(frames, driving.times or repeat(None), strict=False):
             video.write(frame, time)
     return len(driving.motion)
@@ -94,10 +94,10 @@ def prepare(
 ) -> Portrait:
     """The portrait in a photo; arguments and errors as of :func:`animate`."""
     image = _reduced(read_image(os.fspath(path)))
-    chosen = _choose(finder.find([image])[0], face, path)
+    chosen = choose(finder.find([image])[0], face, path)
     assert chosen.landmarks is not None
-    if _size(chosen) < SMALLEST_FACE:
-        raise InputError(f"{path}: the face is too small to be moved: {_size(chosen):.0f} pixels "
+    if size_of(chosen) < SMALLEST_FACE:
+        raise InputError(f"{path}: the face is too small to be moved: {size_of(chosen):.0f} pixels "
                          f"of the {SMALLEST_FACE:.0f} that it takes")  # fmt: skip
     size = image.shape[1], image.shape[0]
     outside = ((chosen.landmarks[:, :2] < 0) | (chosen.landmarks[:, :2] > size)).any(1).mean()
@@ -184,57 +184,15 @@ def _reduced(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _choose(
-    faces: list[Face], face: int | Literal["largest"] | None, path: str | os.PathLike[str]
-) -> Face:
-    """The face that is asked for; ``faces`` come largest first."""
-    if not faces:
-        raise InputError(f"{path}: no face in it")
-    rivals = [one for one in faces if _size(one) > RIVAL * _size(faces[0])]
-    if face is None and len(rivals) > 1:
-        raise UsageError(f"{path}: {len(faces)} faces; choose one by --face largest or "
-                         f"--face 1 to {len(faces)}, the largest first")  # fmt: skip
-    number = 1 if face in (None, "largest") else int(face)
-    if not 1 <= number <= len(faces):
-        raise UsageError(f"{path}: no face {number}; there are {len(faces)}")
-    return faces[number - 1]
-
-
 def watch(path: str | os.PathLike[str], finder: FaceFinder, fitter: Fitter) -> Driving:
     """The motion of the person who is seen largest and longest in a video."""
     name = os.fspath(path)
     source = open_source(name)
     if source.is_still:
         raise InputError(f"{name}: a picture; a motion is a video, .csv or .npz")
-    tracker, times = Tracker(finder), []
-    tracks: defaultdict[int, dict[int, np.ndarray]] = defaultdict(dict)
-    shown: defaultdict[int, float] = defaultdict(float)
-    size = 0, 0
-    for frame in source.frames():
-        size = frame.image.shape[1], frame.image.shape[0]
-        for face in tracker.update(frame.image, frame.time):
-            assert face.track is not None and face.landmarks is not None
-            tracks[face.track][len(times)] = face.landmarks[:, :2].copy()
-            shown[face.track] += _size(face)
-        times.append(frame.time)
-    person = tracks[max(shown, key=shown.__getitem__)] if shown else {}
-    if len(person) < FEWEST_SEEN:
+    person = person_in(source, Tracker(finder))
+    if sum(points is not None for points in person.landmarks) < FEWEST_SEEN:
         raise InputError(f"{name}: no face in it that moves")
-    fits = fitter.fit_clip([person.get(i) for i in range(len(times))], size, fps=source.fps)
-    unseen = np.full(len(BLENDSHAPES), np.nan)
-    motion = Motion(
-        source.fps,
-        np.stack([unseen if fit is None else fit.expression for fit in fits]),
-        np.stack([unseen[:3] if fit is None else _angles(fit.pose) for fit in fits]),
-        np.stack([unseen[:4] if fit is None else fit.gaze.ravel() for fit in fits]),
-    )
-    return Driving(motion, times, name if isinstance(source, VideoFile) else None)
-
-
-def _size(face: Face) -> float:
-    """The side in pixels of a square as large as the face's box."""
-    return float(np.sqrt(np.prod(face.box[2:] - face.box[:2])))
-
-
-def _angles(pose: Pose) -> np.ndarray:
-    return np.array([pose.yaw, pose.pitch, pose.roll])
+    fits = fitter.fit_clip(person.landmarks, person.size, fps=source.fps)
+    sound = name if isinstance(source, VideoFile) else None
+    return Driving(motion_of(fits, source.fps), person.times, sound)

@@ -2,8 +2,9 @@
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +24,13 @@ from mien.head.model import HeadModel
 from mien.jobs.person import choose, motion_of, watch
 from mien.media.files import atomic
 from mien.media.image import read_image, write_image
-from mien.media.source import open_source
-from mien.media.video import VideoWriter
+from mien.media.source import Camera, open_source
+from mien.media.video import SYNTHETIC, VideoWriter
 
 SMALLEST_FACE = 24.0  # pixels; below it nothing of a face is left
 LEAST_QUALITY = 0.4
 BLURRED_FACE = 120.0  # pixels; a texture of less is soft
+WHOLE_FACE = 0.8  # of the landmarks shown, when nothing is hidden that need not be
 LARGEST_PICTURE = 1280  # pixels, of the fit drawn over the photo
 TURNTABLE, TURN_SECONDS, TURN_RATE = (512, 512), 4.0, 24.0
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
@@ -41,7 +43,8 @@ class Reconstruction:
     """A head from a photo or a video.
 
     image: (h, w, 3) uint8 RGB, the photo, or the frame that textures are from. fit: in it.
-    size: pixels, of the face. motion: of a video; None of a photo.
+    size: pixels, of the face. motion: of a video; None of a photo. number: of the face in the
+    photo, 1 is the largest.
     """
 
     image: np.ndarray
@@ -49,11 +52,14 @@ class Reconstruction:
     captured: Captured
     size: float
     motion: Motion | None = None
+    number: int = 1
 
     @property
     def quality(self) -> float:
-        """0..1: how well the landmarks are met, and less for a face of few pixels."""
-        return self.fit.quality * min(1.0, self.size / BLURRED_FACE)
+        """0..1: how well the landmarks are met, less for a face of few pixels, and less for what is
+        cut off, turned away or covered: there landmarks are guesses that any head may meet."""
+        sharp = min(1.0, self.size / BLURRED_FACE)
+        return self.fit.quality * sharp * min(1.0, self.captured.shown / WHOLE_FACE)
 
 
 def reconstruct(
@@ -62,25 +68,32 @@ def reconstruct(
     face: Choice = None,
     refine: bool = False,
     device: str = "cpu",
+    on_warning: Callable[[str], object] = warnings.warn,
 ) -> list[Reconstruction]:
     """The heads in a photo, or of the person seen largest and longest in a video.
 
     face: of a photo, which: 1 is the largest. None: the only one; faces less than half the size of
         the largest do not count. Of a video this is always one person.
     refine: improve the fit by comparing pixels (:mod:`mien.head.refine`); needs torch.
+    on_warning: told of a video that is damaged on the way, and with ``face="all"`` of faces that
+        cannot be fitted while others can.
 
-    Raises InputError when there is no face or none that can be fitted, UsageError when ``face``
-    does not say which one.
+    Raises InputError when there is no face or none that can be fitted, UsageError for a webcam and
+    when ``face`` does not say which one.
     """
     opened = open_source(os.fspath(source))
+    if isinstance(opened, Camera):
+        raise UsageError(f"{source}: a webcam does not end; record a video of it first")
     finder, fitter = FaceFinder.bundled(device), Fitter()
     if opened.is_still:
-        return _of_photo(os.fspath(source), face, finder, fitter, refine)
+        return _of_photo(os.fspath(source), face, finder, fitter, refine, on_warning)
     if face not in (None, "largest"):
         raise UsageError(
             f"{source}: of a video the person is taken who is seen largest and longest"
         )
     person = watch(opened, Tracker(finder))
+    if opened.warning:
+        on_warning(opened.warning)
     fits = fitter.fit_clip(person.landmarks, person.size, fps=opened.fps)
     frames = open_source(os.fspath(source)).frames()
     image = next(frame.image for number, frame in enumerate(frames) if number == person.best)
@@ -91,40 +104,51 @@ def reconstruct(
 
 
 def _of_photo(
-    path: str, face: Choice, finder: FaceFinder, fitter: Fitter, refine: bool
+    path: str,
+    face: Choice,
+    finder: FaceFinder,
+    fitter: Fitter,
+    refine: bool,
+    on_warning: Callable[[str], object],
 ) -> list[Reconstruction]:
     image = read_image(path)
     faces = finder.find([image])[0]
-    chosen = (
-        faces if face == "all" and faces else [choose(faces, face if face != "all" else None, path)]
-    )
-    made = []
-    for one in chosen:
+    if face != "all" or not faces:
+        chosen = [choose(faces, None if face == "all" else face, path)]
+    else:
+        chosen = faces
+    made, failed = [], []
+    for number, one in enumerate(chosen, 1):
         assert one.landmarks is not None
         fit = fitter.fit(one.landmarks, (image.shape[1], image.shape[0]))
         if refine:
             from mien.head.refine import refine as improve  # needs torch
 
             fit = improve(image, fit, fitter.model, landmarks=one.landmarks)
+        name = f"{path}: face {number}" if len(chosen) > 1 else path
         try:
-            made.append(_reconstruction(image, one.landmarks, fit, fitter.model, path))
-        except InputError:
-            if face != "all":
-                raise
+            head = _reconstruction(image, one.landmarks, fit, fitter.model, name)
+            made.append(replace(head, number=number))
+        except InputError as error:
+            failed.append(error)
     if not made:
-        raise InputError(f"{path}: none of {len(chosen)} faces can be fitted")
+        if len(failed) == 1:
+            raise failed[0]
+        raise InputError(f"{path}: none of {len(failed)} faces can be fitted")
+    for error in failed:
+        on_warning(str(error))
     return made
 
 
 def _reconstruction(
-    image: np.ndarray, landmarks: np.ndarray, fit: HeadFit, model: HeadModel, path: str
+    image: np.ndarray, landmarks: np.ndarray, fit: HeadFit, model: HeadModel, name: str
 ) -> Reconstruction:
     size = float(np.sqrt(np.prod(np.ptp(landmarks[:, :2], axis=0))))
     if size < SMALLEST_FACE:
-        raise InputError(f"{path}: the face is too small: {size:.0f} pixels of the "
+        raise InputError(f"{name}: the face is too small: {size:.0f} pixels of the "
                          f"{SMALLEST_FACE:.0f} that it takes")  # fmt: skip
     if fit.quality < LEAST_QUALITY:
-        raise InputError(f"{path}: the head model does not fit this face (quality "
+        raise InputError(f"{name}: the head model does not fit this face (quality "
                          f"{fit.quality:.2f} of 1)")  # fmt: skip
     return Reconstruction(image, fit, capture(image, fit, model), size)
 
@@ -141,6 +165,7 @@ def run_reconstruct(
     turntable: bool = True,
     device: str = "cpu",
     on_file: Callable[[Path], object] = lambda path: None,
+    on_warning: Callable[[str], object] = warnings.warn,
 ) -> list[Reconstruction]:
     """``mien reconstruct``: write the head of :func:`reconstruct` into the folder ``out``.
 
@@ -148,16 +173,16 @@ def run_reconstruct(
     textures, head.npz (identity, expression, gaze, camera, light), head.json (quality, pose,
     curves, and that it is synthetic), fit.png (the fit over the photo), turntable.mp4; of a video
     motion.csv in Live Link Face's columns. With ``face="all"`` each face has a folder of its own:
-    face-1, face-2, ...
+    face-1, face-2, ..., by the numbers that ``face`` takes.
 
-    on_file: called with each file that is complete.
+    on_file: called with each file that is complete. on_warning: see :func:`reconstruct`.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: is not a folder")
-    heads = reconstruct(source, face=face, refine=refine, device=device)
-    for number, head in enumerate(heads, 1):
-        folder = out / f"face-{number}" if face == "all" else out
+    heads = reconstruct(source, face=face, refine=refine, device=device, on_warning=on_warning)
+    for head in heads:
+        folder = out / f"face-{head.number}" if face == "all" else out
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -189,7 +214,7 @@ def write(
         head.motion.save(folder / "motion.csv")
         yield folder / "motion.csv"
     if turntable:
-        with VideoWriter(folder / "turntable.mp4", TURN_RATE) as video:
+        with VideoWriter(folder / "turntable.mp4", TURN_RATE, comment=SYNTHETIC) as video:
             for frame in turn(fit, model, skin):
                 video.write(frame)
         yield folder / "turntable.mp4"
@@ -206,6 +231,7 @@ def summary(head: Reconstruction, source: str) -> dict:
         "quality": round(head.quality, 3),
         "landmark_error_percent": round(100 * fit.error, 2),
         "texture_seen": round(head.captured.seen, 3),
+        "landmarks_shown": round(head.captured.shown, 3),
         "pose_degrees": {"yaw": round(pose.yaw, 2), "pitch": round(pose.pitch, 2),
                          "roll": round(pose.roll, 2)},
         "distance_mm": round(-float(fit.camera.translation[2])),

@@ -223,11 +223,16 @@ def _orientation(frame: VideoFrame) -> tuple[int, bool]:
     return -round(np.degrees(np.arctan2(b, a)) / 90) % 4, bool(mirrored)
 
 
+SYNTHETIC = "synthetic media, made with mien"
+"""The comment in generated media."""
+
+
 class VideoWriter:
     """Writes H.264 video (yuv420p), and with it the sound of another file.
 
     path: .mp4, .m4v, .mov or .mkv; it appears when the ``with`` block ends without an error.
     fps: frames per second, for frames that are written without a time.
+    comment: what players show of the file; generated media say here that they are synthetic.
     audio_from: a video whose sound is kept, in time with its frames, up to the last frame written:
         copied where its codec fits, as AAC where not. None, or a video without sound: no sound.
 
@@ -235,8 +240,15 @@ class VideoWriter:
     when the file cannot be written.
     """
 
-    def __init__(self, path: str | Path, fps: float, audio_from: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float,
+        audio_from: str | Path | None = None,
+        comment: str | None = None,
+    ) -> None:
         self.path = Path(path)
+        self._comment = comment
         if self.path.suffix.lower() not in WRITTEN_SUFFIXES:
             raise UsageError(f"{path}: video is written as {', '.join(WRITTEN_SUFFIXES)}")
         self.fps = fps
@@ -253,6 +265,8 @@ class VideoWriter:
             stack.enter_context(_write_errors(self.path))
             self._container: OutputContainer = av.open(str(temporary), "w")
             stack.enter_context(self._container)
+            if self._comment is not None:
+                self._container.metadata["comment"] = self._comment
             stack.callback(self._close_sound)
             stack.push(self._finish)
             self._resources = stack.pop_all()

@@ -11,7 +11,7 @@ DEV := $(VENV)/.stamp-dev
 .PHONY: help demo test lint types bench docs clean
 
 help:
-	@echo 'make demo    find and measure the face in a photo: table and picture in demo/ (core only, no torch)'
+	@echo 'make demo    measure the face in a photo, rebuild its head, let it move: demo/ (core only, no torch)'
 	@echo 'make test    lint, types, layers, then all tests (under 15 minutes on 2 cores)'
 	@echo 'make lint    ruff (rules and format) and the layers of the imports'
 	@echo 'make types   pyright'
@@ -22,7 +22,10 @@ help:
 demo: $(CORE)
 	@$(BIN)/mien analyze docs/pictures/astronaut.jpg --out demo --format csv --annotate
 	@cut -d, -f5-12 demo/faces.csv | tr , '\t'
-	@echo 'The table is demo/faces.csv, the picture demo/annotated/astronaut.jpg.'
+	@$(BIN)/mien reconstruct docs/pictures/astronaut.jpg --out demo/head
+	@$(BIN)/python -c 'from mien.jobs.animate import demo_motion; demo_motion().save("demo/hello.csv")'
+	@$(BIN)/mien animate docs/pictures/astronaut.jpg --motion demo/hello.csv --out demo/hello.mp4
+	@echo 'In demo/: faces.csv, annotated/astronaut.jpg, head/head.glb, head/turntable.mp4, hello.mp4.'
 
 test: lint types
 	@$(BIN)/python -m pytest

@@ -110,9 +110,10 @@ def test_help_is_a_map_of_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     panels = re.findall(r"^(\w[\w ]*):\n((?:  \w.*\n)+)", printed, re.MULTILINE)
     assert {name: re.findall(r"^  (\w+) ", lines, re.MULTILINE) for name, lines in panels} == {
-        "See a face": ["analyze"],
+        "See a face": ["analyze", "reconstruct"],
+        "Move a face": ["animate"],
         "Measure": ["parity", "evaluate", "bench"],
-        "Train": ["train"],
+        "Train": ["train", "export", "world"],
         "Models": ["weights", "systems"],
         "About": ["version"],
     }

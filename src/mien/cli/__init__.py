@@ -17,6 +17,7 @@ from mien.cli import (
     animate,
     bench,
     evaluate,
+    export,
     parity,
     reconstruct,
     systems,
@@ -74,6 +75,7 @@ app.add_typer(evaluate.app, name="evaluate", rich_help_panel=MEASURE)
 app.add_typer(bench.app, name="bench", rich_help_panel=MEASURE)
 app.command("parity", rich_help_panel=MEASURE, epilog=parity.EXAMPLES)(parity.parity)
 app.command("train", rich_help_panel=TRAIN, epilog=train.EXAMPLES)(train.train)
+app.command("export", rich_help_panel=TRAIN, epilog=export.EXAMPLES)(export.export)
 app.add_typer(weights.app, name="weights", rich_help_panel=MODELS)
 app.add_typer(systems.app, name="systems", rich_help_panel=MODELS)
 

@@ -7,14 +7,14 @@ import typer
 
 from mien.cli.map import Map, examples
 
+SHOW = "mien world show --out people.png"
+SAMPLE = "mien world sample 17 --out sample.png"
+MAKE = "mien world make smiles.yaml --count 10000 --out smiles"
+
 app = typer.Typer(
     cls=Map,
     help="Make pictures of people who do not exist, with every label known.",
-    epilog=examples(
-        "mien world show --out people.png",
-        "mien world sample 17 --out sample.png",
-        "mien world make smiles.yaml --count 10000 --out smiles",
-    ),
+    epilog=examples(SHOW, SAMPLE, MAKE),
     rich_markup_mode=None,
 )
 
@@ -30,7 +30,7 @@ Split = Annotated[str, typer.Option("--split", metavar="NAME", help="Split of th
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Another seed, other data.")]
 
 
-@app.command()
+@app.command(epilog=examples(SAMPLE, "mien world sample 3 --recipe smiles.yaml --out 3.png"))
 def sample(
     number: Annotated[int, typer.Argument(metavar="N", min=0, help="Number of the sample.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Picture to write.")],
@@ -50,7 +50,7 @@ def sample(
     print(json.dumps(labels(drawn), indent=2))
 
 
-@app.command()
+@app.command(epilog=examples(SHOW, "mien world show --count 16 --seed 5 --out some.png"))
 def show(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Picture to write.")],
     recipe: RecipeOption = None,
@@ -66,7 +66,7 @@ def show(
     write_image(out, contact_sheet([world.sample(index) for index in range(count)]))
 
 
-@app.command()
+@app.command(epilog=examples(MAKE, "mien world make --count 500 --split val --maps --out val"))
 def make(
     recipe: RecipeFile = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False)] = Path("world"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from mien.head.albedo import AlbedoModel
 from mien.head.model import HeadModel
-from mien.world.hair import COLOURS, HairStyle
+from mien.world import hair
 from mien.world.scene import Person
 
 SPREAD = 0.85  # of identities and skins, in standard deviations of the models
@@ -35,7 +35,7 @@ def person(number: int) -> Person:
         albedo=albedo.astype(np.float32),
         exposure=np.zeros(3, np.float32),
         iris=_iris(light, rng),
-        hair=_hair(light, age, rng),
+        hair=hair.sample(rng, age, float(rng.random()), light),
         age=age,
     )
 
@@ -47,22 +47,6 @@ def _iris(light: float, rng: np.random.Generator) -> np.ndarray:
                         0.12 * light])  # fmt: skip
     colour = np.array(IRISES[names[rng.choice(len(names), p=weights / weights.sum())]])
     return (colour * np.exp(rng.normal(0, 0.12, 3))).astype(np.float32)
-
-
-def _hair(light: float, age: float, rng: np.random.Generator) -> HairStyle:
-    """A colour that goes with skin and age. The style is a factor of the recipe."""
-    names = ("black", "dark brown", "brown", "light brown", "blond", "red")
-    weights = np.array([1.2 - light, 0.5, 0.4 * light + 0.05, 0.3 * light, 0.3 * light,
-                        0.06 * light])  # fmt: skip
-    name = names[rng.choice(len(names), p=weights / weights.sum())]
-    colour = np.array(COLOURS[name]) * np.exp(rng.normal(0, 0.15))
-    grey = np.clip((age - 38) / 35 + rng.normal(0, 0.2), 0, 1) ** 1.5
-    red, green, blue = (colour + grey * (np.array(COLOURS["grey"]) - colour)).tolist()
-    return HairStyle(
-        colour=(red, green, blue), length=float(rng.uniform(0.75, 1.25)),
-        part=float(rng.uniform(-1, 1)), fringe=float(rng.random() ** 2 * 0.5),
-        hairline=float(rng.normal(0, 0.4)), seed=int(rng.integers(2**31)),
-    )  # fmt: skip
 
 
 def skin_tone(texture: np.ndarray) -> float:

@@ -31,7 +31,7 @@ from mien.world.hair import STYLES as HAIR_STYLES
 
 SOURCES = ("model", "portraits")
 LARGEST_SIZE = 1024
-PERSON = "person"
+PERSON, OWN = "person", "own"
 LEVELS = 8  # into how many classes a measured factor falls when another one follows it
 
 
@@ -96,7 +96,7 @@ FACTORS: Mapping[str, Limits] = {
     "contrast": Limits(Factor(range=(0.2, 1.3)), "of the light", 0, 3),
     "exposure": Limits(Factor(range=(0.7, 1.3)), "factor on the light", 0.05, 4),
     "glossy": Limits(Factor(range=(0.0, 0.6)), "shine of the skin", 0, 1),
-    "hair": Limits(_even(HAIR_STYLES), "style", names=HAIR_STYLES),
+    "hair": Limits(Factor(value=OWN), "style; own: as suits the person", names=(OWN, *HAIR_STYLES)),
     "makeup": Limits(Factor(probability=0.3), "lips, eyes, cheeks"),
     "beard": Limits(Factor(probability=0.2), "stubble to full"),
     "glasses": Limits(Factor(probability=0.12), "clear or dark"),

@@ -7,6 +7,7 @@ from the same triangles, so they agree to the pixel.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -18,7 +19,8 @@ from mien.head.colour import to_srgb
 from mien.head.look import Skin
 from mien.head.model import CELEBAMASK, MATERIALS, REGIONS, HeadModel
 from mien.head.raster import Fragments, interpolate, paint, rasterize
-from mien.head.shading import box_filter, vertex_normals
+from mien.head.shading import Light, box_filter, vertex_normals
+from mien.head.texture import Chart
 from mien.world import hair as strands
 from mien.world.occlusion import ambient, lit
 from mien.world.scene import Person, Scene
@@ -74,16 +76,29 @@ class Look:
         face = person.texture
         if face is None:
             face = statistics.texture(person.albedo) * np.exp(person.exposure)
-        neck = np.median(face[int(0.9 * len(face)) :].reshape(-1, 3), 0)
+        face = cv2.resize(face.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+        front, rear = _charts()
+        face, back = strands.bare(face, front, rear)
+        roots = strands.scalp_colour(person.hair).astype(np.float32)
         textures = {
-            "face": face.astype(np.float32),
-            "back": np.tile(neck, (8, 8, 1)).astype(np.float32),
+            "face": _mixed(face, roots, strands.scalp_mask(front, person.hair)),
+            "back": _mixed(back, roots, strands.scalp_mask(rear, person.hair)),
             "iris": iris_texture(person.iris).astype(np.float32),
             "sclera": np.tile(WHITE, (8, 8, 1)).astype(np.float32),
             "teeth": np.tile(IVORY, (8, 8, 1)).astype(np.float32),
             "mouth": np.tile(PINK, (8, 8, 1)).astype(np.float32),
         }
         return cls(Skin.of(model, textures, SIDE), strands.grow(person.hair))
+
+
+@cache
+def _charts() -> tuple[Chart, Chart]:
+    model = HeadModel.bundled()
+    return Chart(model, "face", SIDE), Chart(model, "back", SIDE)
+
+
+def _mixed(under: np.ndarray, colour: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return (under + share[..., None] * (colour - under)).astype(np.float32)
 
 
 def draw(scene: Scene, look: Look, threads: int = 1) -> Drawn:
@@ -141,13 +156,13 @@ class _Mesh:
         hair = look.hair
         if hair is None:
             return cls(head, model.triangles, normals, np.zeros((0, 3), np.float32))
-        turn = scene.rotation()
-        moved = (hair.vertices - model.neck_pivot) @ turn.T + model.neck_pivot
-        tangents = (hair.tangents @ turn.T).astype(np.float32)
+        placed, tangents, away = strands.follow(
+            hair, model.neutral(scene.person.identity), scene.pose
+        )
         return cls(
-            np.concatenate([head, moved.astype(np.float32)]),
+            np.concatenate([head, placed.astype(np.float32)]),
             np.concatenate([model.triangles, hair.triangles + len(head)]),
-            np.concatenate([normals, np.zeros_like(tangents)]),
+            np.concatenate([normals, away.astype(np.float32)]),
             tangents,
         )
 
@@ -162,22 +177,26 @@ def _coloured(
     threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colour and albedo (H, W, 3) float32 linear of every sample."""
-    hairs = len(mesh.triangles) - len(model.triangles)
-    corners = np.concatenate([look.skin.uv_triangles, np.zeros((hairs, 3), np.int32)])
-    albedo = paint(look.skin.texture, look.skin.uv, corners, fragments, threads=threads)
+    count = len(model.triangles)
+    skin = _only(fragments, slice(None, count), fragments.index < count)
+    albedo = paint(look.skin.texture, look.skin.uv, look.skin.uv_triangles, skin, threads=threads)
     received, shine = _light_on_skin(model, head, mesh, scene)
-    strand = np.zeros((0, 3), np.float32)
-    if look.hair is not None:
-        strand = _light_on_hair(look.hair, mesh.tangents, scene)
-    count = len(strand)
-    light = np.concatenate([received, strand]) * scene.exposure
-    gloss = np.concatenate([shine, np.zeros((count, 1), np.float32)]) * scene.exposure
-    both = interpolate(np.hstack([light, gloss]), mesh.triangles, fragments, threads=threads)
-    is_hair = (fragments.index >= len(model.triangles))[..., None]
-    albedo = np.where(is_hair, np.array(scene.person.hair.colour, np.float32), albedo)
-    albedo = np.where(fragments.covered[..., None], albedo, 0)
-    tint = np.where(is_hair, 1, albedo)
-    return tint * both[..., :3] + both[..., 3:], albedo
+    both = interpolate(np.hstack([received, shine]), model.triangles, skin, threads=threads)
+    colour = albedo * both[..., :3] + both[..., 3:]
+    hair = look.hair
+    if hair is not None:
+        strand = _only(fragments, slice(count, None), fragments.index >= count)
+        lit = _light_on_hair(hair, mesh, scene, len(head))
+        both = interpolate(np.hstack([lit, hair.albedo]), hair.triangles, strand, threads=threads)
+        both *= paint(strands.strands(), hair.uv, hair.triangles, strand, threads=threads)
+        colour, albedo = colour + both[..., :3], albedo + both[..., 3:]
+    return scene.exposure * colour, albedo
+
+
+def _only(fragments: Fragments, triangles: slice, shown: np.ndarray) -> Fragments:
+    """The fragments of some triangles, counted from the first of these."""
+    index = np.where(shown, fragments.index - (triangles.start or 0), -1)
+    return replace(fragments, index=index, slopes=fragments.slopes[triangles])
 
 
 def _light_on_skin(
@@ -203,32 +222,23 @@ def _light_on_skin(
     return received.astype(np.float32), shine[:, None].astype(np.float32)
 
 
+@cache
 def _gloss() -> np.ndarray:
     """How much vertices (V,) shine, by material; lips more than skin."""
     model = HeadModel.bundled()
-    if not _GLOSS:
-        gloss = np.zeros(len(model.template), np.float32)
-        for number, material in enumerate(MATERIALS):
-            gloss[model.triangles[model.material == number]] = GLOSS[material]
-        gloss[model.triangles[model.triangles_of("upper_lip", "lower_lip")]] = 1.8
-        _GLOSS.append(gloss)
-    return _GLOSS[0]
+    gloss = np.zeros(len(model.template), np.float32)
+    for number, material in enumerate(MATERIALS):
+        gloss[model.triangles[model.material == number]] = GLOSS[material]
+    gloss[model.triangles[model.triangles_of("upper_lip", "lower_lip")]] = 1.8
+    return gloss
 
 
-_GLOSS: list[np.ndarray] = []
-
-
-def _light_on_hair(hair: strands.Hair, tangents: np.ndarray, scene: Scene) -> np.ndarray:
-    """Colour (n, 3) of strands (Kajiya and Kay 1989, equations 11 to 15)."""
+def _light_on_hair(hair: strands.Hair, mesh: _Mesh, scene: Scene, heads: int) -> np.ndarray:
+    """Colour (n, 3) of the hair's vertices."""
     light = scene.light
-    along = tangents @ light.lamp
-    view = tangents[:, 2]
-    across = np.sqrt(np.maximum(1 - along**2, 0))
-    diffuse = 0.75 + light.strength * across
-    peak = np.maximum(across * np.sqrt(np.maximum(1 - view**2, 0)) - along * view, 0) ** 36
-    colour = np.array(scene.person.hair.colour, np.float32)
-    shine = 0.05 * (0.3 + light.strength) * peak
-    return (hair.shade[:, None] * (diffuse[:, None] * colour + shine[:, None])).astype(np.float32)
+    lamp = Light(light.around, light.lamp, light.strength * light.colour)
+    turn = np.asarray(scene.camera().rotation)
+    return strands.shade(hair, mesh.tangents, mesh.normals[heads:], light.around, turn, lamp)
 
 
 # -- truth -----------------------------------------------------------------------------------------

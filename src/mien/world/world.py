@@ -15,7 +15,7 @@ from mien.head.albedo import AlbedoModel
 from mien.head.fit import GAZE_CURVES, gaze_curves
 from mien.world import emotions, people
 from mien.world.action_units import INDEX, MAXIMUM, curves, hide_behind_lids
-from mien.world.recipe import Recipe
+from mien.world.recipe import OWN, Recipe
 from mien.world.render import Drawn, Look, draw
 from mien.world.scene import Person, Scene, sky
 
@@ -129,7 +129,7 @@ def _performed(factors: dict[str, Any], rng: np.random.Generator) -> dict[str, A
 
 
 def _styled(who: Person, style: str) -> Person:
-    return replace(who, hair=replace(who.hair, style=style))
+    return who if style == OWN else replace(who, hair=replace(who.hair, style=style))
 
 
 @lru_cache(maxsize=LOOKS)

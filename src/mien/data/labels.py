@@ -14,10 +14,12 @@ S is the side of the crop in pixels; pixels, angles and sides are those of ``doc
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from mien.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 UNKNOWN = -1
 
@@ -52,10 +54,11 @@ class Word:
     """One kind of label.
 
     shape: of one sample; a name stands for a size that the system chooses, S for the crop's side.
+    dtype: its name in numpy and torch.
     """
 
     shape: tuple[int | str, ...]
-    dtype: torch.dtype
+    dtype: str
     meaning: str
 
 
@@ -63,41 +66,41 @@ _POINTS = "x, y in crop pixels; NaN where unknown"
 _SMOOTH = "the same, as far as a shape model explains them (mien.data.shape_model)"
 
 WORDS: Mapping[str, Word] = {
-    "image": Word((3, "S", "S"), torch.uint8, "RGB of the crop"),
-    "presence": Word((), torch.float32, "1 where the crop shows a face, else 0"),
-    "landmarks": Word((478, 3), torch.float32, "x, y, z in crop pixels, MediaPipe's order"),
-    "landmarks_29": Word((29, 2), torch.float32, f"COFW's points: {_POINTS}"),
-    "landmarks_68": Word((68, 2), torch.float32, f"dlib's and 300W's points: {_POINTS}"),
-    "landmarks_98": Word((98, 2), torch.float32, f"WFLW's points: {_POINTS}"),
-    "landmarks_29_smooth": Word((29, 2), torch.float32, _SMOOTH),
-    "landmarks_68_smooth": Word((68, 2), torch.float32, _SMOOTH),
-    "landmarks_98_smooth": Word((98, 2), torch.float32, _SMOOTH),
-    "visibility": Word((29,), torch.int64, "COFW's points: 1 seen, 0 occluded, -1 unknown"),
-    "boxes": Word((12, 4), torch.float32, "x0, y0, x1, y1 of up to 12 faces of a scene, pixels"),
-    "points": Word((12, 5, 2), torch.float32, "eyes, nose tip, mouth corners of these faces"),
-    "count": Word((), torch.int64, "how many of these faces there are"),
-    "pose": Word((3,), torch.float32, "yaw, pitch, roll in degrees; NaN where unknown"),
-    "parsing": Word(("S", "S"), torch.int64, "index in PARSING per pixel; -1 where unknown"),
-    "attributes": Word((40,), torch.int64, "ATTRIBUTES: 1 present, 0 absent, -1 unknown"),
-    "age": Word((), torch.float32, "years; NaN where unknown"),
-    "gender": Word((), torch.int64, "index in GENDERS, -1 unknown"),
-    "race": Word((), torch.int64, "index in RACES, -1 unknown"),
-    "emotion": Word((), torch.int64, "index in EXPRESSIONS, -1 unknown"),
-    "action_units": Word((20,), torch.int64, "ACTION_UNITS: 1 active, 0 not, -1 unknown"),
-    "identity": Word((), torch.int64, "number of the person within the training set, -1 unknown"),
-    "embedding": Word(("dimensions",), torch.float32, "unit vector of an older or larger model"),
-    "mask_noise": Word(("patches",), torch.float32, "uniform 0..1: small stays visible"),
+    "image": Word((3, "S", "S"), "uint8", "RGB of the crop"),
+    "presence": Word((), "float32", "1 where the crop shows a face, else 0"),
+    "landmarks": Word((478, 3), "float32", "x, y, z in crop pixels, MediaPipe's order"),
+    "landmarks_29": Word((29, 2), "float32", f"COFW's points: {_POINTS}"),
+    "landmarks_68": Word((68, 2), "float32", f"dlib's and 300W's points: {_POINTS}"),
+    "landmarks_98": Word((98, 2), "float32", f"WFLW's points: {_POINTS}"),
+    "landmarks_29_smooth": Word((29, 2), "float32", _SMOOTH),
+    "landmarks_68_smooth": Word((68, 2), "float32", _SMOOTH),
+    "landmarks_98_smooth": Word((98, 2), "float32", _SMOOTH),
+    "visibility": Word((29,), "int64", "COFW's points: 1 seen, 0 occluded, -1 unknown"),
+    "boxes": Word((12, 4), "float32", "x0, y0, x1, y1 of up to 12 faces of a scene, pixels"),
+    "points": Word((12, 5, 2), "float32", "eyes, nose tip, mouth corners of these faces"),
+    "count": Word((), "int64", "how many of these faces there are"),
+    "pose": Word((3,), "float32", "yaw, pitch, roll in degrees; NaN where unknown"),
+    "parsing": Word(("S", "S"), "int64", "index in PARSING per pixel; -1 where unknown"),
+    "attributes": Word((40,), "int64", "ATTRIBUTES: 1 present, 0 absent, -1 unknown"),
+    "age": Word((), "float32", "years; NaN where unknown"),
+    "gender": Word((), "int64", "index in GENDERS, -1 unknown"),
+    "race": Word((), "int64", "index in RACES, -1 unknown"),
+    "emotion": Word((), "int64", "index in EXPRESSIONS, -1 unknown"),
+    "action_units": Word((20,), "int64", "ACTION_UNITS: 1 active, 0 not, -1 unknown"),
+    "identity": Word((), "int64", "number of the person within the training set, -1 unknown"),
+    "embedding": Word(("dimensions",), "float32", "unit vector of an older or larger model"),
+    "mask_noise": Word(("patches",), "float32", "uniform 0..1: small stays visible"),
 }
 
 
-def check(batch: Mapping[str, torch.Tensor]) -> int:
+def check(batch: "Mapping[str, torch.Tensor]") -> int:
     """The number of samples of a batch that keeps to the vocabulary; InputError if it does not."""
     count = side = None
     for name, value in batch.items():
         word = WORDS.get(name)
         if word is None:
             raise InputError(f"{name}: no word of training batches; there are: {', '.join(WORDS)}")
-        if value.dtype != word.dtype:
+        if str(value.dtype).removeprefix("torch.") != word.dtype:
             raise InputError(f"{name}: {value.dtype}, but the vocabulary says {word.dtype}")
         count = len(value) if count is None and value.ndim else count
         if not _fits(value.shape, (count, *word.shape)):
@@ -111,6 +114,6 @@ def check(batch: Mapping[str, torch.Tensor]) -> int:
     return count
 
 
-def _fits(shape: torch.Size, wanted: tuple[int | str | None, ...]) -> bool:
+def _fits(shape: "torch.Size", wanted: tuple[int | str | None, ...]) -> bool:
     same = (isinstance(w, str) or s == w for s, w in zip(shape, wanted, strict=False))
     return len(shape) == len(wanted) and all(same)

@@ -20,6 +20,7 @@ from mien.world.render import Drawn, Look, draw
 from mien.world.scene import Person, Scene, sky
 
 LIVELY = 0.15  # intensity of what every face does a little
+IDLE_UNITS = (1, 2, 4, 7, 12, 14, 15, 17, 24)
 LOOKS = 48  # people whose textures and hair a process keeps
 
 Sample = dict[str, Any]
@@ -111,7 +112,8 @@ def _performed(factors: dict[str, Any], rng: np.random.Generator) -> dict[str, A
     """What the face does: action units of both sides, gaze, and the labels that go with them."""
     programme = emotions.sample(factors["emotion"], rng, factors["intensity"])
     sides = programme.sides.copy()
-    sides += LIVELY * np.abs(rng.normal(size=(len(sides), 1)))
+    restless = [INDEX[unit] for unit in IDLE_UNITS]
+    sides[restless] += LIVELY * np.abs(rng.normal(size=(len(restless), 1)))
     if factors["speaking"]:
         for unit in (25, 26, 18, 20, 22):
             sides[INDEX[unit]] += rng.random() * rng.choice([0, 3.0])

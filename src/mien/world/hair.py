@@ -38,7 +38,8 @@ COLOURS = {
 """Linear albedo by name."""
 
 
-class _Spec(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Spec:
     """What makes a style; lengths in mm. Strands lie in layers up to ``volume`` over the skin."""
 
     flow: str  # whorl: from the crown; part: to both sides; back: from the face; tie: to a knot
@@ -52,22 +53,25 @@ class _Spec(NamedTuple):
     period: float = 45.0  # mm of strand in which a curl goes round
     clump: float = 0.45  # how far strands join their neighbours at the tips
     segments: int = 6
-    count: int = 3600
+    count: int = 3350
     width: float = 3.4
+    hem: float = -1e9  # mm, y, where hair of the usual length is cut
 
 
 _SPECS = {
-    "receding": _Spec("whorl", 26, 14, 7, segments=4, count=4800, width=2.8),
+    "receding": _Spec("whorl", 26, 14, 7, segments=4, count=4200, width=3.0),
     "buzz": _Spec("whorl", 6, 5, 3, 0.9, 0.1, 0.2, segments=2, count=7000, width=1.9, clump=0.0),
-    "short": _Spec("whorl", 42, 16, 12, segments=5, count=4200, width=3.0),
-    "crop": _Spec("whorl", 52, 26, 14, gravity=0.5, segments=5, count=4200, width=3.2),
+    "short": _Spec("whorl", 42, 16, 12, segments=5, count=3800, width=3.2),
+    "crop": _Spec("whorl", 52, 26, 14, gravity=0.5, segments=5, count=3800, width=3.4),
     "swept": _Spec("back", 82, 22, 20, 0.75, 0.12, 0.55),
     "undercut": _Spec("back", 95, 4, 22, 0.7, 0.12, 0.55),
-    "bob": _Spec("part", 205, 140, 15, 0.5, 0.9, 0.5, segments=9, count=2450, width=4.2),
-    "long": _Spec("part", 345, 290, 16, 0.5, 0.9, 0.5, segments=11, count=2000, width=5.0),
-    "wavy": _Spec("part", 300, 240, 22, 0.6, 0.8, 0.4, 6.0, 75.0, 0.6, 12, 1850, 4.8),
+    "bob": _Spec("part", 205, 140, 15, 0.5, 0.9, 0.5, segments=9, count=2450, width=4.2, hem=-84.0),
+    "long": _Spec(
+        "part", 345, 290, 16, 0.5, 0.9, 0.5, segments=11, count=2000, width=5.0, hem=-205.0
+    ),
+    "wavy": _Spec("part", 300, 240, 22, 0.6, 0.8, 0.4, 9.0, 95.0, 0.6, 12, 1850, 4.8, -180.0),
     "curly": _Spec("part", 170, 130, 30, 0.8, 0.55, 0.25, 9.0, 48.0, 0.75, 13, 1700, 4.6),
-    "afro": _Spec("up", 60, 44, 55, segments=4, count=5400, width=4.2, clump=0.0),
+    "afro": _Spec("up", 60, 44, 55, segments=4, count=5500, width=5.6, clump=0.0),
     "tied": _Spec("tie", 0, 0, 7, clump=0.3, segments=8, count=2750, width=3.6),
     "bun": _Spec("tie", 0, 0, 7, clump=0.3, segments=8, count=2750, width=3.6),
 }
@@ -127,10 +131,16 @@ class HairStyle:
         if self.style not in STYLES:
             raise ValueError(f"hair: style is one of {', '.join(STYLES)}, not {self.style!r}")
         limits = {"length": (0.6, 1.4), "part": (-1, 1), "fringe": (0, 1), "recession": (0, 1),
-                  "grey": (0, 1)}  # fmt: skip
-        for name, (least, most) in limits.items():
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"hair: {name} is {least}..{most}, not {getattr(self, name)}")
+                  "grey": (0, 1), "colour": (0, 1)}  # fmt: skip
+        require("hair", self, limits)
+
+
+def require(what: str, options: object, limits: dict[str, tuple[float, float]]) -> None:
+    """Raise ValueError naming the first option that is not within its limits."""
+    for name, (least, most) in limits.items():
+        value = getattr(options, name)
+        if not np.all((np.asarray(value) >= least) & (np.asarray(value) <= most)):
+            raise ValueError(f"{what}: {name} is {least}..{most}, not {value}")
 
 
 def grow(hair: HairStyle) -> Hair | None:
@@ -147,16 +157,18 @@ def grow(hair: HairStyle) -> Hair | None:
     else:
         fringe = _fringe(hair, spec, roots, rng)
         lines = _combed(hair, spec, roots, facing, fringe, rng)
-        lines = _clumped(lines, spec.clump, fringe, rng)
-        lines = _curled(lines, spec, fringe, rng)
+        lines = _clumped(_cut(lines, spec.hem, hair.length, rng), spec.clump, fringe, rng)
+        lines = _off_the_face(_curled(lines, spec, fringe, rng), fringe, 82 - 54 * hair.fringe)
     lines = lines.astype(np.float32)
-    albedo = strand_albedo(*lines.shape[:2], hair.colour, hair.grey, rng)
-    return ribbons(lines, *_on_shell(lines), spec.width, albedo, rng)
+    albedo = strand_albedo(lines.shape[0], lines.shape[1], hair.colour, hair.grey, rng)
+    lines, outwards, openness, anchors = _on_shell(lines)
+    return ribbons(lines, outwards, openness, anchors, spec.width, albedo, rng)
 
 
 # -- the surface that hair lies on -----------------------------------------------------------------
 
-AXIS = np.array([0.0, 40.0, 0.0])  # mm: above it the shell is spherical, below cylindrical
+LEVEL = 40.0  # mm, y: above it the shell is spherical, below cylindrical
+AXIS = np.array([0.0, LEVEL, 0.0])
 BOTTOM, ROW = -190.0, 2.5  # mm: of the lowest row, between rows below the axis
 LOW, HIGH, COLUMNS = 92, 46, 180
 
@@ -197,6 +209,7 @@ def _shell() -> _Shell:
     _, labels = cv2.distanceTransformWithLabels(
         (~seen.covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
+    labels = np.asarray(labels, np.int64)
     place = np.empty(labels.max() + 1, np.int64)
     known = np.flatnonzero(seen.covered)
     place[labels.ravel()[known]] = known
@@ -221,7 +234,7 @@ def _radius(shell, x, y, z):
     """The shell's radius at a place relative to the axis; bilinear."""
     flat = np.hypot(x, z)
     column = (np.arctan2(x, z) / (2 * np.pi) + 0.5) * COLUMNS - 0.5
-    row = LOW + np.arctan2(y, flat) / (np.pi / 2) * HIGH if y > 0 else (y + 40.0 - BOTTOM) / ROW
+    row = LOW + np.arctan2(y, flat) / (np.pi / 2) * HIGH if y > 0 else (y + LEVEL - BOTTOM) / ROW
     row = min(max(row - 0.5, 0.0), LOW + HIGH - 1.001)
     r0, c0 = int(row), int(np.floor(column))
     down, across = row - r0, column - c0
@@ -271,8 +284,8 @@ def _ragged(places: np.ndarray, seed: int) -> np.ndarray:
 def _scalp() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Triangles (t, 3) that hair may grow on, and vertices and normals (V, 3)."""
     model = HeadModel.bundled()
-    hairy = np.isin(model.region, [REGIONS.index(name) for name in ("hair", "skin", "neck")])
-    hairy &= np.isin(model.material, [0, 1])
+    skin = (model.region == REGIONS.index("skin")) & (model.material == MATERIALS.index("face"))
+    hairy = skin | model.triangles_of("hair", "neck")
     triangles = model.triangles[hairy]
     above = hairline(model.template[triangles]).max(1) > -12
     return triangles[above], model.template, vertex_normals(model.template, model.triangles)
@@ -445,6 +458,24 @@ def _aside(x, y, z, side, limit, lane):
     return sign * arm * np.sin(angle), arm * np.cos(angle)
 
 
+def _cut(lines: np.ndarray, hem: float, length: float, rng: np.random.Generator) -> np.ndarray:
+    """Strands that end at the hem; as many points, closer together."""
+    hem = AXIS[1] - (AXIS[1] - hem) * length
+    level = hem + 0.05 * hem * rng.normal(size=(len(lines), 1))
+    under = lines[..., 1] < level
+    some = np.flatnonzero(under[:, -1])
+    last = lines.shape[1] - 1
+    first = np.maximum(under[some].argmax(1), 1)
+    above, below = lines[some, first - 1, 1], lines[some, first, 1]
+    share = (above - level[some, 0]) / np.maximum(above - below, 1e-3)
+    at = np.linspace(0, 1, last + 1) * (first - 1 + share)[:, None]
+    low = at.astype(int).clip(0, last - 1)
+    rest = (at - low)[..., None].astype(np.float32)
+    part = some[:, None]
+    lines[some] = lines[part, low] * (1 - rest) + lines[part, low + 1] * rest
+    return lines
+
+
 def _clumped(
     lines: np.ndarray, clump: float, fringe: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
@@ -456,9 +487,18 @@ def _clumped(
     guides, goals = lines[::12], places[::12]
     nearest = ((goals**2).sum(1) - 2 * places @ goals.T).argmin(1)
     along = np.linspace(0, 1, lines.shape[1]) ** 1.3
-    share = clump * rng.uniform(0.3, 1, len(lines))[:, None] * along
+    near = np.linalg.norm(guides[nearest, -1] - lines[:, -1], axis=1) < 45
+    share = clump * (near * rng.uniform(0.3, 1, len(lines)))[:, None] * along
     share = share[..., None].astype(np.float32)
     return lines + share * (guides[nearest] - lines)
+
+
+def _off_the_face(lines: np.ndarray, fringe: np.ndarray, tip: float) -> np.ndarray:
+    """Strands without the stray ones that cross the face; those of a fringe may, down to a tip."""
+    x, y, z = np.moveaxis(lines, -1, 0)
+    front = (z > 30) & (np.abs(x) < 0.75 * z) & (y > -85)
+    low = np.where(fringe, tip, 72)[:, None]
+    return lines[~(front & (y < low)).any(1)]
 
 
 def _curled(
@@ -474,8 +514,8 @@ def _curled(
     step = np.linalg.norm(lines - np.roll(lines, 1, 1), axis=2)
     step[:, 0] = 0
     alike = 3 * np.sin(lines[:, 0] @ rng.normal(0, 0.035, (3, 2))).sum(1)
-    phase = np.cumsum(step, 1) * (2 * np.pi / spec.period) * rng.normal(1, 0.08, (len(lines), 1))
-    phase += (alike + rng.normal(0, 0.5, len(lines)))[:, None]
+    phase = np.cumsum(step, 1) * (2 * np.pi / spec.period) * rng.normal(1, 0.03, (len(lines), 1))
+    phase += (alike + rng.normal(0, 0.35, len(lines)))[:, None]
     size = spec.curl * rng.uniform(0.7, 1.2, len(lines)) * np.where(fringe, 0.35, 1)
     size = (size[:, None] * np.linspace(0, 1, lines.shape[1]) ** 0.6).astype(np.float32)
     phase = phase.astype(np.float32)
@@ -557,6 +597,13 @@ def _above(lines: np.ndarray, height: np.ndarray | float) -> np.ndarray:
     return _placed_at(lines, _shell().radius[rows, columns] + np.maximum(over, height))
 
 
+def lifted(lines: np.ndarray, deepest: float) -> np.ndarray:
+    """Points (..., 3) less than ``deepest`` mm below the outermost skin, put on it."""
+    rows, columns, over = _cells(lines)
+    over = np.where(over > -deepest, np.maximum(over, 1.0), over)
+    return _placed_at(lines, _shell().radius[rows, columns] + over)
+
+
 def _placed_at(lines: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Points (..., 3) moved to a radius (...) on the shell's coordinates."""
     arm = lines - AXIS
@@ -568,6 +615,7 @@ def _placed_at(lines: np.ndarray, radius: np.ndarray) -> np.ndarray:
 
 # -- ribbons ---------------------------------------------------------------------------------------
 
+CLEAR = 2.0  # mm that strands keep off the skin
 STRAND_SHEET = 60.0  # mm of hair side by side that ``strands()`` shows
 
 
@@ -591,7 +639,8 @@ def ribbons(
     tangent = unit(_differences(lines))
     across = unit(_cross(tangent, outwards))
     normal = _cross(across, tangent)
-    twist = rng.normal(0, 0.45, (count, 1, 1))
+    twist = rng.normal(0, 0.45, (count, 1, 1)).clip(-0.8, 0.8)
+    twist = twist * np.minimum(np.arange(points) / 1.5, 1)[:, None]  # roots lie on the skin
     wide = width * rng.uniform(0.55, 1.4, (count, 1, 1)) / 2
     taper = np.interp(np.linspace(0, 1, points), (0, 0.65, 1), (1, 0.9, 0.25))[:, None]
     arm = (across * np.cos(twist) + normal * np.sin(twist)) * (wide * taper)
@@ -616,14 +665,19 @@ def ribbons(
     )
 
 
-def _on_shell(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """What ``ribbons`` wants to know of strands on the scalp."""
+def _on_shell(
+    lines: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Strands on the scalp, lifted where they are below the skin, and what else ribbons need."""
     rows, columns, over = _cells(lines)
+    least = np.minimum(CLEAR * np.arange(lines.shape[1], dtype=np.float32), CLEAR)
+    low = np.nonzero((over < least) & (least > 0))
+    shell = _shell()
+    lines[low] = _placed_at(lines[low], shell.radius[rows[low], columns[low]] + CLEAR)
     outwards = lines - AXIS.astype(np.float32)
     outwards[..., 1] *= outwards[..., 1] > 0
-    shell = _shell()
     anchors = shell.corners[rows, columns], shell.weights[rows, columns]
-    return unit(outwards), _openness(rows, columns, over), anchors
+    return lines, unit(outwards), _openness(rows, columns, over), anchors
 
 
 def _differences(lines: np.ndarray) -> np.ndarray:

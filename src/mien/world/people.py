@@ -7,6 +7,8 @@ import numpy as np
 from mien.head.albedo import AlbedoModel
 from mien.head.model import HeadModel
 from mien.world import hair
+from mien.world.beard import STYLES as BEARDS
+from mien.world.beard import Beard, Brows
 from mien.world.scene import Person
 
 SPREAD = 0.85  # of identities and skins, in standard deviations of the models
@@ -28,6 +30,7 @@ def person(number: int) -> Person:
     albedo = (SPREAD * rng.normal(size=len(AlbedoModel.bundled().basis))).clip(-LARGEST, LARGEST)
     age = float(np.clip(rng.gamma(6.0, 6.0), 16, 85))
     tone = skin_tone(AlbedoModel.bundled().texture(albedo))
+    feminine = float(rng.random())
     light = float(np.clip((tone - DARK_SKIN) / (FAIR_SKIN - DARK_SKIN), 0, 1))
     return Person(
         number=number,
@@ -35,7 +38,9 @@ def person(number: int) -> Person:
         albedo=albedo.astype(np.float32),
         exposure=np.zeros(3, np.float32),
         iris=_iris(light, rng),
-        hair=hair.sample(rng, age, float(rng.random()), light),
+        hair=(style := hair.sample(rng, age, feminine, light)),
+        beard=_beard(style, rng),
+        brows=_brows(style, feminine, rng),
         age=age,
     )
 
@@ -47,6 +52,26 @@ def _iris(light: float, rng: np.random.Generator) -> np.ndarray:
                         0.12 * light])  # fmt: skip
     colour = np.array(IRISES[names[rng.choice(len(names), p=weights / weights.sum())]])
     return (colour * np.exp(rng.normal(0, 0.12, 3))).astype(np.float32)
+
+
+def _beard(style: hair.HairStyle, rng: np.random.Generator) -> Beard:
+    """The beard that this person would wear; whether it is worn is a factor of the recipe."""
+    weights = np.array([0.34, 0.1, 0.14, 0.05, 0.22, 0.15])
+    return Beard(
+        style=str(rng.choice(BEARDS[1:], p=weights)), colour=style.colour, grey=style.grey,
+        density=float(rng.uniform(0.5, 1.0)), length=float(rng.uniform(0.6, 1.3)),
+        seed=int(rng.integers(2**31)),
+    )  # fmt: skip
+
+
+def _brows(style: hair.HairStyle, feminine: float, rng: np.random.Generator) -> Brows:
+    dark = 0.5 * np.array(style.colour) + 0.5 * np.array(hair.COLOURS["dark brown"])
+    red, green, blue = dark.tolist()
+    return Brows(
+        thickness=float(rng.uniform(0.6, 1.5) - 0.25 * feminine), colour=(red, green, blue),
+        density=float(rng.uniform(0.2, 0.7)), arch=float(rng.uniform(-0.6, 0.8)),
+        own=float(rng.uniform(0.5, 1.0)), seed=int(rng.integers(2**31)),
+    )  # fmt: skip
 
 
 def skin_tone(texture: np.ndarray) -> float:

@@ -98,7 +98,7 @@ FACTORS: Mapping[str, Limits] = {
     "glossy": Limits(Factor(range=(0.0, 0.6)), "shine of the skin", 0, 1),
     "hair": Limits(Factor(value=OWN), "style; own: as suits the person", names=(OWN, *HAIR_STYLES)),
     "makeup": Limits(Factor(probability=0.3), "lips, eyes, cheeks"),
-    "beard": Limits(Factor(probability=0.2), "stubble to full"),
+    "beard": Limits(Factor(probability=0.25), "stubble to full, as suits the person"),
     "glasses": Limits(Factor(probability=0.12), "clear or dark"),
     "mask": Limits(Factor(probability=0.02), "over mouth and nose"),
     "occluder": Limits(Factor(probability=0.06), "hand or object before the face"),

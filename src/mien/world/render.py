@@ -21,6 +21,7 @@ from mien.head.model import CELEBAMASK, MATERIALS, REGIONS, HeadModel
 from mien.head.raster import Fragments, interpolate, paint, rasterize
 from mien.head.shading import Light, box_filter, vertex_normals
 from mien.head.texture import Chart
+from mien.world import beard as beards
 from mien.world import hair as strands
 from mien.world.occlusion import ambient, lit
 from mien.world.scene import Person, Scene
@@ -63,11 +64,12 @@ class Drawn:
 class Look:
     """What of a person is the same in every frame, made once.
 
-    skin: the textures. hair: on this head, or None.
+    skin: the textures. hair, beard: on this head, or None.
     """
 
     skin: Skin
     hair: strands.Hair | None
+    beard: strands.Hair | None
 
     @classmethod
     def of(cls, person: Person) -> "Look":
@@ -79,6 +81,8 @@ class Look:
         face = cv2.resize(face.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
         front, rear = _charts()
         face, back = strands.bare(face, front, rear)
+        face = beards.with_brows(face, front, person.brows)
+        face = beards.painted(face, front, person.beard)
         roots = strands.scalp_colour(person.hair).astype(np.float32)
         textures = {
             "face": _mixed(face, roots, strands.scalp_mask(front, person.hair)),
@@ -88,7 +92,11 @@ class Look:
             "teeth": np.tile(IVORY, (8, 8, 1)).astype(np.float32),
             "mouth": np.tile(PINK, (8, 8, 1)).astype(np.float32),
         }
-        return cls(Skin.of(model, textures, SIDE), strands.grow(person.hair))
+        return cls(
+            Skin.of(model, textures, SIDE),
+            strands.grow(person.hair),
+            beards.grow_beard(person.beard),
+        )
 
 
 @cache
@@ -142,29 +150,44 @@ def draw(scene: Scene, look: Look, threads: int = 1) -> Drawn:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Tuft:
+    """Hair or beard as it lies in the mesh: from which vertex and triangle on."""
+
+    hair: strands.Hair
+    vertex: int
+    triangle: int
+    tangents: np.ndarray
+    normals: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Mesh:
-    """Head and hair together; the head's vertices and triangles come first."""
+    """Head, hair and beard together; the head's vertices and triangles come first."""
 
     vertices: np.ndarray
     triangles: np.ndarray
     normals: np.ndarray
-    tangents: np.ndarray
+    tufts: tuple[_Tuft, ...]
 
     @classmethod
     def of(cls, model: HeadModel, look: Look, head: np.ndarray, scene: Scene) -> "_Mesh":
-        normals = vertex_normals(head, model.triangles)
-        hair = look.hair
-        if hair is None:
-            return cls(head, model.triangles, normals, np.zeros((0, 3), np.float32))
-        placed, tangents, away = strands.follow(
-            hair, model.neutral(scene.person.identity), scene.pose
-        )
+        vertices, triangles = [head], [model.triangles]
+        normals, tufts = [vertex_normals(head, model.triangles)], []
+        neutral = model.neutral(scene.person.identity)
+        for hair, moves in ((look.hair, False), (look.beard, True)):
+            if hair is None:
+                continue
+            on = model.animate(neutral, scene.expression, scene.gaze) if moves else neutral
+            placed, tangents, away = strands.follow(hair, on, scene.pose)
+            first, count = sum(map(len, vertices)), sum(map(len, triangles))
+            tufts.append(_Tuft(hair, first, count, tangents, away))
+            vertices.append(placed.astype(np.float32))
+            triangles.append(hair.triangles + first)
+            normals.append(away.astype(np.float32))
         return cls(
-            np.concatenate([head, placed.astype(np.float32)]),
-            np.concatenate([model.triangles, hair.triangles + len(head)]),
-            np.concatenate([normals, away.astype(np.float32)]),
-            tangents,
-        )
+            np.concatenate(vertices), np.concatenate(triangles), np.concatenate(normals),
+            tuple(tufts),
+        )  # fmt: skip
 
 
 def _coloured(
@@ -183,10 +206,11 @@ def _coloured(
     received, shine = _light_on_skin(model, head, mesh, scene)
     both = interpolate(np.hstack([received, shine]), model.triangles, skin, threads=threads)
     colour = albedo * both[..., :3] + both[..., 3:]
-    hair = look.hair
-    if hair is not None:
-        strand = _only(fragments, slice(count, None), fragments.index >= count)
-        lit = _light_on_hair(hair, mesh, scene, len(head))
+    for tuft in mesh.tufts:
+        hair, last = tuft.hair, tuft.triangle + len(tuft.hair.triangles)
+        shown = (fragments.index >= tuft.triangle) & (fragments.index < last)
+        strand = _only(fragments, slice(tuft.triangle, last), shown)
+        lit = _light_on_hair(tuft, scene)
         both = interpolate(np.hstack([lit, hair.albedo]), hair.triangles, strand, threads=threads)
         both *= paint(strands.strands(), hair.uv, hair.triangles, strand, threads=threads)
         colour, albedo = colour + both[..., :3], albedo + both[..., 3:]
@@ -233,12 +257,12 @@ def _gloss() -> np.ndarray:
     return gloss
 
 
-def _light_on_hair(hair: strands.Hair, mesh: _Mesh, scene: Scene, heads: int) -> np.ndarray:
+def _light_on_hair(tuft: _Tuft, scene: Scene) -> np.ndarray:
     """Colour (n, 3) of the hair's vertices."""
     light = scene.light
     lamp = Light(light.around, light.lamp, light.strength * light.colour)
     turn = np.asarray(scene.camera().rotation)
-    return strands.shade(hair, mesh.tangents, mesh.normals[heads:], light.around, turn, lamp)
+    return strands.shade(tuft.hair, tuft.tangents, tuft.normals, light.around, turn, lamp)
 
 
 # -- truth -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 from mien.head.camera import Perspective, moved
 from mien.head.lighting import harmonics
 from mien.head.model import HeadModel, rotations
+from mien.world.beard import Beard, Brows
 from mien.world.hair import HairStyle
 
 NOSE = np.array([0.0, 5.0, 60.0])  # mm, the middle of the visible head, which cameras look at
@@ -22,7 +23,8 @@ class Person:
 
     number: who, the same in all pictures of this person. identity: (80,) of the head model.
     albedo: (60,) of the albedo model; exposure: (3,), logarithm, beside it. iris: (3,) linear.
-    hair: as grown. texture: (s, s, 3) float32 linear albedo from a portrait; None: of the model.
+    hair, beard, brows: as grown. texture: (s, s, 3) float32 linear albedo from a portrait; None: of
+    the albedo model.
     age: years as it looks. gender, group: as the portrait's labels say; "" where there is none.
     """
 
@@ -32,6 +34,8 @@ class Person:
     exposure: np.ndarray
     iris: np.ndarray
     hair: HairStyle
+    beard: Beard
+    brows: Brows
     texture: np.ndarray | None = None
     age: float = np.nan
     gender: str = ""

@@ -58,7 +58,7 @@ class World:
         expression[GAZE_CURVES] = gaze_curves(gaze)
         who = people.person(number)
         return Scene(
-            person=_styled(who, factors["hair"]),
+            person=_styled(who, factors["hair"], factors["beard"]),
             expression=expression.astype(np.float32),
             gaze=gaze,
             pose=np.array([factors["yaw"], factors["pitch"], factors["roll"]]),
@@ -130,17 +130,20 @@ def _performed(factors: dict[str, Any], rng: np.random.Generator) -> dict[str, A
     }
 
 
-def _styled(who: Person, style: str) -> Person:
-    return who if style == OWN else replace(who, hair=replace(who.hair, style=style))
+def _styled(who: Person, style: str, bearded: bool) -> Person:
+    """The person with the hair and the beard of a sample."""
+    hair = who.hair if style == OWN else replace(who.hair, style=style)
+    beard = who.beard if bearded else replace(who.beard, style="none")
+    return replace(who, hair=hair, beard=beard)
 
 
 @lru_cache(maxsize=LOOKS)
-def _look_of(number: int, style: str) -> Look:
-    return Look.of(_styled(people.person(number), style))
+def _look_of(number: int, style: str, bearded: bool) -> Look:
+    return Look.of(_styled(people.person(number), style, bearded))
 
 
 def _look(who: Person) -> Look:
-    return _look_of(who.number, who.hair.style)
+    return _look_of(who.number, who.hair.style, who.beard.style != "none")
 
 
 @lru_cache(maxsize=4096)

@@ -49,8 +49,8 @@ class Captured:
     code: (k,) of the statistical albedo model.
     seen: 0..1, the share of the face's texture that the photo shows.
     shown: 0..1, the share of the skin's landmarks that the photo shows: in the picture, turned to
-        the camera, and of a colour that the statistical model knows there; about 0.8 of a whole
-        face from the front, 0.55 of one behind sunglasses, 0.4 of a profile.
+        the camera, and of a colour that the statistical model knows there; 0.8 and more of a
+        whole face from the front, 0.5 of one behind sunglasses, 0.4 of a profile.
     """
 
     textures: dict[str, np.ndarray]
@@ -154,7 +154,7 @@ def _shown_landmarks(
     """``Captured.shown``, by means over the surroundings of each landmark."""
     albedo = face.colour / lighting.received(face.normals, light)
     away = np.abs(np.log(np.maximum(albedo, 1e-3)) - np.log(usual)).max(2)
-    patch = (SIDE // 40, SIDE // 40)
+    patch = (SIDE // 25, SIDE // 25)
     weight = cv2.blur(face.weight, patch)
     away = cv2.blur(face.weight * away, patch) / np.maximum(weight, 1e-6)
     skin = model.material[model.landmark_triangles] == MATERIALS.index("face")

@@ -178,7 +178,7 @@ def run_reconstruct(
     on_file: called with each file that is complete. on_warning: see :func:`reconstruct`.
     """
     out = Path(out)
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not os.path.isdir(out):  # False, not an error, where none may look
         raise UsageError(f"{out}: is not a folder")
     heads = reconstruct(source, face=face, refine=refine, device=device, on_warning=on_warning)
     for head in heads:

@@ -23,6 +23,8 @@ LIVELY = 0.15  # intensity of what every face does a little
 IDLE_UNITS = (1, 2, 4, 7, 12, 14, 15, 17, 24)
 LOOKS = 48  # people whose textures and hair a process keeps
 
+DRAWN = ("beard",)  # factors of yes and no that pictures show; the others are to come
+
 Sample = dict[str, Any]
 
 
@@ -81,7 +83,8 @@ def truth(scene: Scene, drawn: Drawn) -> Sample:
     ``mien.world.render.Drawn``. light (9, 3), lamp (3,), lamp_strength. pose (3,) and gaze (4,) in
     degrees. expression (52,). action_units (23,) 0..5 and sides (23, 2). emotion: index in
     ``mien.world.emotions.NAMES``. intensity 0..5, valence, arousal. person: number. identity (80,),
-    skin (60,): codes. skin_tone: ITA in degrees. age: years. factors: as drawn by the recipe.
+    skin (60,): codes. skin_tone: ITA in degrees. age: years. hair, beard: styles. hair_colour,
+    eye_colour (3,) linear. factors: as drawn by the recipe; drawn: those that the picture shows.
     """
     person, labels = scene.person, scene.labels
     sides = np.asarray(labels["sides"], np.float32)
@@ -104,6 +107,11 @@ def truth(scene: Scene, drawn: Drawn) -> Sample:
         "skin": person.albedo,
         "skin_tone": _tone(person.number),
         "age": labels["age"],
+        "hair": person.hair.style,
+        "hair_colour": np.array(person.hair.colour, np.float32),
+        "eye_colour": person.iris,
+        "beard": person.beard.style,
+        "drawn": [name for name in DRAWN if labels["factors"][name]],
         "factors": labels["factors"],
     }
 

@@ -40,8 +40,12 @@ PLAIN = Recipe.of(
 
 
 def same(a: dict, b: dict) -> bool:
-    return all(np.array_equal(np.asarray(a[k]), np.asarray(b[k]), equal_nan=True)
-               for k in a if k != "factors") and a["factors"] == b["factors"]  # fmt: skip
+    arrays = [name for name, value in a.items() if isinstance(value, np.ndarray | np.generic)]
+    plain = a.keys() - arrays
+    return a.keys() == b.keys() and all(
+        [np.asarray(a[name]).tobytes() == np.asarray(b[name]).tobytes() for name in arrays]
+        + [a[name] == b[name] for name in plain]
+    )
 
 
 # -- samples ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ on any machine, and what a frame shows is known before it is drawn.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class Scene:
     exposure: float = 1.0
     glossy: float = 0.3
     background: int = 0
-    labels: dict[str, object] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
 
     def camera(self) -> Perspective:
         """The camera, which sees the head of the model upright at ``fill`` of the picture."""

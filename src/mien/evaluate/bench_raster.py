@@ -53,7 +53,16 @@ GIVES = {
 REQUIREMENTS = {
     "trimesh": [["numpy<2", "trimesh", "embreex"]],
     "pyrender": [
-        ["numpy<2", "trimesh", "PyOpenGL>=3.1.7", "pyglet<2", "freetype-py", "imageio", "networkx"],
+        [
+            "numpy<2",
+            "trimesh",
+            "PyOpenGL>=3.1.7",
+            "pyglet<2",
+            "freetype-py",
+            "imageio",
+            "networkx",
+            "six",
+        ],
         ["--no-deps", "pyrender==0.1.45"],
     ],
 }

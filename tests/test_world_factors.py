@@ -1,0 +1,601 @@
+"""Make-up, occluders, faults of cameras, styles, backgrounds and clothes of the face world."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien import face
+from mien.errors import InputError
+from mien.head.camera import Perspective
+from mien.head.model import CELEBAMASK, REGIONS, HeadModel, rotations
+from mien.head.raster import rasterize
+from mien.head.texture import Chart
+from mien.media.image import write_image
+from mien.world import degrade, makeup, occluders, stylise, surroundings
+from mien.world.scene import Lighting, sky
+
+SIZE = 160
+MODEL = HeadModel.bundled()
+
+
+@pytest.fixture(scope="module")
+def skin() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    tone = np.array([0.42, 0.25, 0.17], np.float32)
+    return (tone * (1 + 0.05 * rng.standard_normal((SIZE, SIZE, 1)))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def region() -> np.ndarray:
+    """The name's number of each texel's region of the face, -1 off the chart."""
+    chart = Chart(MODEL, "face", SIZE)
+    return np.where(chart.covered, chart.of_triangles(chart.region.astype(int)), -1)
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    """A soft face-like picture, (96, 128, 3) uint8."""
+    rng = np.random.default_rng(3)
+    small = rng.uniform(30, 225, (12, 16, 3)).astype(np.float32)
+    return cv2.resize(small, (128, 96), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+
+
+def heads(count: int, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [MODEL.vertices(rng.normal(size=80).astype(np.float32)) for _ in range(count)]
+
+
+def camera(size: int = 128) -> Perspective:
+    return Perspective(
+        focal=2.5 * size, centre=(size / 2, size / 2), translation=np.array([0.0, -5.0, -900.0])
+    )
+
+
+def lights() -> Lighting:
+    return sky(np.random.default_rng(1))
+
+
+# -- make-up ---------------------------------------------------------------------------------------
+
+
+def test_places_are_those_of_the_landmarks() -> None:
+    uv = makeup.places(MODEL)
+    assert uv.shape == (478, 2)
+    assert np.isnan(uv[468:]).all()
+    chart = Chart(MODEL, "face", 512)
+    at = chart.of_vertices(MODEL.template)
+    column, row = (uv[:468, 0] * 512).astype(int), ((1 - uv[:468, 1]) * 512).astype(int)
+    covered = chart.covered[row, column]
+    away = np.linalg.norm(at[row, column] - MODEL.landmarks(MODEL.template)[:468], axis=1)
+    assert covered.mean() > 0.9
+    assert np.median(away[covered]) < 0.6
+    assert away[covered].max() < 4
+
+
+def test_no_makeup_is_no_change(skin: np.ndarray) -> None:
+    made = makeup.apply(skin, makeup.Makeup())
+    assert made.layers == {}
+    assert np.array_equal(made.albedo, skin)
+    assert np.array_equal(made.gloss, np.ones_like(made.gloss))
+    assert made.albedo is not skin
+
+
+def test_lipstick_is_on_the_lips(skin: np.ndarray, region: np.ndarray) -> None:
+    red = (0.6, 0.02, 0.03)
+    made = makeup.apply(skin, makeup.Makeup(lipstick=1.0, lip_colour=red, finish="gloss"))
+    mask = made.layers["lipstick"]
+    lips = np.isin(region, [REGIONS.index("upper_lip"), REGIONS.index("lower_lip")])
+    inside = cv2.dilate(lips.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    inside |= region < 0  # the mouth's opening
+    assert mask[~inside].max() < 0.12
+    assert mask[cv2.erode(lips.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0].min() > 0.9
+    assert np.allclose(made.albedo[mask > 0.99].mean(0), red, atol=0.08)
+    assert np.array_equal(made.albedo[mask == 0], skin[mask == 0])
+    assert made.gloss[mask > 0.9].min() > 2 > made.gloss[mask == 0].max()
+
+
+@pytest.mark.parametrize(
+    ("layer", "points"),
+    [
+        ("eye_shadow", (*face.LEFT_EYE_UPPER, *face.RIGHT_EYE_UPPER)),
+        ("eyeliner", (*face.LEFT_EYE_UPPER, *face.RIGHT_EYE_UPPER)),
+        ("mascara", (*face.LEFT_EYE, *face.RIGHT_EYE)),
+        ("lower_liner", (*face.LEFT_EYE_LOWER, *face.RIGHT_EYE_LOWER)),
+        ("brow", (*face.LEFT_BROW, *face.RIGHT_BROW)),
+        ("blush", (205, 425, 117, 346, 50, 280)),
+        ("lip_liner", tuple(face.LIPS_OUTER)),
+    ],
+)
+def test_layers_lie_at_their_landmarks(layer: str, points: tuple[int, ...]) -> None:
+    worn = replace(makeup.Makeup(), **{layer: 1.0})
+    total = np.maximum.reduce(list(makeup.masks(worn, SIZE).values()))
+    assert total.shape == (SIZE, SIZE)
+    assert 0 <= total.min() < 0.01 < 0.5 < total.max() <= 1
+    rows, columns = np.nonzero(total > 0.5)
+    places = makeup.places(MODEL)[list(points)]
+    there = np.column_stack([columns + 0.5, SIZE - rows - 0.5]) / SIZE
+    away = np.linalg.norm(there[:, None] - places, axis=2).min(1) * makeup.MM
+    assert np.percentile(away, 95) < 24
+    left = total[:, : SIZE // 2].sum() / total.sum()
+    assert 0.4 < left < 0.6, "as much on the left as on the right"
+
+
+@pytest.mark.parametrize("pattern", makeup.PATTERNS[1:])
+def test_face_paint_stays_on_the_face(skin: np.ndarray, pattern: str) -> None:
+    worn = makeup.Makeup(pattern=pattern, paint=0.9, paint_colours=makeup.PAINTS[:2])
+    made = makeup.apply(skin, worn)
+    mask = made.layers["paint"]
+    assert 0.003 < (mask > 0.5).mean() < 0.6
+    assert mask[-SIZE // 6 :].max() == 0, "not on the neck"
+    assert np.isfinite(made.albedo).all()
+    assert made.albedo.min() >= 0
+
+
+def test_makeup_at_random_is_right_and_the_same_again(skin: np.ndarray) -> None:
+    for seed in range(12):
+        worn = makeup.sample(np.random.default_rng(seed))
+        assert worn == makeup.sample(np.random.default_rng(seed))
+        made, again = makeup.apply(skin, worn), makeup.apply(skin, worn)
+        assert np.array_equal(made.albedo, again.albedo)
+        assert made.albedo.dtype == np.float32
+        assert np.isfinite(made.albedo).all()
+        assert made.gloss.min() >= 0
+        for mask in made.layers.values():
+            assert mask.dtype == np.float32
+            assert 0 <= mask.min() <= mask.max() <= 1
+
+
+def test_foundation_evens_the_skin(skin: np.ndarray) -> None:
+    blotched = skin.copy()
+    places = (makeup.places(MODEL)[[50, 280, 151]] * SIZE).astype(int)
+    for x, y in places:
+        blotched[SIZE - y - 3 : SIZE - y + 3, x - 3 : x + 3] *= 0.5
+    made = makeup.apply(blotched, makeup.Makeup(foundation=1.0))
+    cheek = made.layers["foundation"] > 0.9
+    assert made.albedo[cheek].std(0).mean() < 0.7 * blotched[cheek].std(0).mean()
+
+
+@pytest.mark.parametrize(
+    ("worn", "message"),
+    [
+        (makeup.Makeup(lipstick=1.5), "lipstick"),
+        (makeup.Makeup(blush=float("nan")), "blush"),
+        (makeup.Makeup(finish="wet"), "finish"),
+        (makeup.Makeup(pattern="zebra"), "pattern"),
+    ],
+)
+def test_wrong_makeup_is_refused(skin: np.ndarray, worn: makeup.Makeup, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        makeup.apply(skin, worn)
+
+
+def test_wrong_textures_are_refused(skin: np.ndarray) -> None:
+    for wrong in (skin[:, :-1], skin[..., 0]):
+        with pytest.raises(ValueError, match="albedo"):
+            makeup.apply(wrong, makeup.Makeup())
+
+
+def test_age_shows(skin: np.ndarray) -> None:
+    young = makeup.detail(skin, makeup.SkinDetail(wrinkles=0, pores=0, blotches=0))
+    assert np.array_equal(young.albedo, skin)
+    assert not young.height.any()
+    old = makeup.detail(skin, makeup.SkinDetail(wrinkles=1, spots=0.5, pores=0.5, seed=4))
+    again = makeup.detail(skin, makeup.SkinDetail(wrinkles=1, spots=0.5, pores=0.5, seed=4))
+    assert np.array_equal(old.albedo, again.albedo)
+    assert old.height.min() < -0.3
+    deep = old.height < -0.3
+    assert old.albedo[deep].mean() < 0.85 * skin[deep].mean()
+    assert makeup.slopes(old.height).shape == (SIZE, SIZE, 2)
+    lines = [
+        makeup.sample_detail(np.random.default_rng(seed), age).wrinkles
+        for age in (20, 70)
+        for seed in range(10)
+    ]
+    assert max(lines[:10]) < min(lines[10:])
+
+
+def test_slopes_of_a_plane() -> None:
+    columns = np.arange(64, dtype=np.float32) * (makeup.MM / 64)
+    plane = np.tile(0.1 * columns, (64, 1))
+    slope = makeup.slopes(plane)[1:-1, 1:-1]
+    assert np.allclose(slope, [0.1, 0.0], atol=1e-4)
+    slope = makeup.slopes(plane.T)[1:-1, 1:-1]
+    assert np.allclose(slope, [0.0, -0.1], atol=1e-4), "v grows upwards"
+
+
+# -- occluders -------------------------------------------------------------------------------------
+
+WORN = (
+    occluders.Glasses, occluders.Mask, occluders.Hat, occluders.Earrings, occluders.Necklace,
+    occluders.Scarf, occluders.Strands, occluders.Hand, occluders.Thing,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WORN)
+def test_props_are_sound_meshes_and_the_same_again(kind: type) -> None:
+    head, rotation = MODEL.vertices(pose=np.array([20.0, 5.0, -8.0])), rotations(20, 5, -8)
+    for seed in range(6):
+        worn = kind.sample(np.random.default_rng(seed))
+        assert worn == kind.sample(np.random.default_rng(seed))
+        prop, again = (occluders.make(worn, head, rotation) for _ in range(2))
+        assert np.array_equal(prop.vertices, again.vertices)
+        count = len(prop.vertices)
+        assert prop.vertices.dtype == prop.colours.dtype == np.float32
+        assert prop.colours.shape == (count, 3)
+        assert np.isfinite(prop.vertices).all()
+        assert 0 <= prop.triangles.min() <= prop.triangles.max() < count
+        assert prop.alpha.shape == prop.gloss.shape == prop.mirror.shape == (count,)
+        assert 0 <= prop.alpha.min() <= prop.alpha.max() <= 1
+        assert 0 <= prop.colours.min() <= prop.colours.max() <= 1.2
+        assert prop.label.shape == (len(prop.triangles),)
+        known = {CELEBAMASK.index(name) for name in ("glasses", "hat", "earring", "necklace",
+                                                     "cloth", "hair")}  # fmt: skip
+        assert set(np.unique(prop.label).tolist()) <= known | {occluders.OCCLUDER}
+
+
+def test_props_move_with_the_skull() -> None:
+    pose = np.array([35.0, -10.0, 12.0])
+    rotation = rotations(*pose)
+    for worn in (occluders.Glasses(), occluders.Hat(), occluders.Earrings()):
+        upright = occluders.make(worn, MODEL.vertices(), np.eye(3))
+        turned = occluders.make(worn, MODEL.vertices(pose=pose), rotation)
+        expected = (upright.vertices - MODEL.neck_pivot) @ rotation.T + MODEL.neck_pivot
+        away = np.linalg.norm(turned.vertices - expected, axis=1)
+        assert np.percentile(away, 95) < 1.0
+        assert np.median(away) < 0.01
+
+
+def test_glasses_rest_on_the_nose() -> None:
+    """Over 20 identities: the bridge touches the nose, and rims keep off the eyes."""
+    for number, head in enumerate(heads(20)):
+        worn = occluders.Glasses.sample(np.random.default_rng(number))
+        prop = occluders.make(worn, head, np.eye(3))
+        nose = head[np.unique(MODEL.triangles[MODEL.triangles_of("nose", "skin")])]
+        middle = prop.vertices[(np.abs(prop.vertices[:, 0]) < 3) & (prop.vertices[:, 2] > 60)]
+        gap = np.linalg.norm(middle[:, None] - nose, axis=2).min()
+        assert gap < 3.0, f"floats {gap:.1f} mm over the nose"
+        eyes = head[np.unique(MODEL.triangles[MODEL.triangles_of("left_eye", "right_eye")])]
+        lens = prop.vertices[prop.alpha < 1]
+        if len(lens):
+            behind = lens[np.abs(lens[:, None, :2] - eyes[:, :2]).max(2).min(1) < 2]
+            assert behind[:, 2].min() > eyes[:, 2].max() + 1
+
+
+def test_arms_of_glasses_reach_the_ears_outside_the_head() -> None:
+    for head in heads(5, seed=3):
+        prop = occluders.make(occluders.Glasses(), head, np.eye(3))
+        for side, name in ((1, "left_ear"), (-1, "right_ear")):
+            ear = head[np.unique(MODEL.triangles[MODEL.triangles_of(name)])]
+            arm = prop.vertices[prop.vertices[:, 0] * side > 40]
+            top = ear[ear[:, 1].argmax()]
+            assert np.linalg.norm(arm - top, axis=1).min() < 14
+
+
+def hidden(prop: occluders.Prop, head: np.ndarray, points: list[int]) -> np.ndarray:
+    """Which landmarks (n,) an opaque prop hides from the front."""
+    view, size = camera(256), 256
+    seen = rasterize(
+        view.project(prop.vertices), prop.triangles[prop.opaque], size, size, perspective=True
+    )
+    placed = view.project(MODEL.landmarks(head)[points])
+    x, y = placed[:, 0].astype(int), placed[:, 1].astype(int)
+    return seen.depth[y, x] < placed[:, 2]
+
+
+@pytest.mark.parametrize("kind", occluders.MASKS)
+@pytest.mark.parametrize("way", occluders.WAYS)
+def test_masks_cover_the_mouth(kind: str, way: str) -> None:
+    mouth = [*face.LIPS_OUTER, *face.LIPS_INNER]
+    tip, eyes = [1, 4], [*face.LEFT_EYE, *face.RIGHT_EYE]
+    rng = np.random.default_rng(5)
+    for number in range(6):
+        code = rng.normal(size=80).astype(np.float32)
+        opened = {"jawOpen": 0.5 * (number % 2), "mouthSmileLeft": 0.4}
+        head = MODEL.vertices(code, opened)
+        prop = occluders.make(occluders.Mask(kind=kind, way=way), head, np.eye(3))
+        assert hidden(prop, head, mouth).all()
+        assert not hidden(prop, head, eyes).any()
+        assert hidden(prop, head, tip).all() == (way == "proper")
+
+
+def test_hats_enclose_the_skull_and_leave_the_face() -> None:
+    for number, head in enumerate(heads(4, seed=9)):
+        worn = occluders.Hat(kind=occluders.HATS[number % 3])
+        prop = occluders.make(worn, head, np.eye(3))
+        assert prop.vertices[:, 1].max() > head[:, 1].max() + 1
+        assert not hidden(prop, head, [*face.LEFT_EYE, *face.RIGHT_EYE, *face.LIPS_OUTER]).any()
+        assert hidden(prop, head, [10]).all() or worn.low <= 0
+
+
+def test_hair_under_a_hat_is_inside_it() -> None:
+    head, rng = MODEL.vertices(), np.random.default_rng(0)
+    directions = rng.normal(size=(400, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    hair = (np.array([0, 50.0, 8]) + 150 * directions).astype(np.float32)
+    worn = occluders.Hat(kind="beanie")
+    inside = occluders.pressed(hair, worn, head, np.eye(3))
+    prop = occluders.make(worn, head, np.eye(3))
+    low, high = prop.vertices.min(0), prop.vertices.max(0)
+    above = hair[:, 1] > 100
+    assert (inside[above] < high + 0.5).all()
+    assert (inside[above][:, [0, 2]] > low[[0, 2]] - 0.5).all()
+    below = hair[:, 1] < 0
+    assert np.allclose(inside[below], hair[below], atol=1e-3), "what hangs out stays"
+
+
+def test_earrings_hang_at_the_lobes() -> None:
+    for head in heads(4, seed=2):
+        for kind in occluders.JEWELS:
+            prop = occluders.make(occluders.Earrings(kind=kind), head, np.eye(3))
+            for side, name in ((1, "left_ear"), (-1, "right_ear")):
+                ear = head[np.unique(MODEL.triangles[MODEL.triangles_of(name)])]
+                mine = prop.vertices[prop.vertices[:, 0] * side > 0]
+                assert np.linalg.norm(mine[:, None] - ear, axis=2).min() < 3
+
+
+@pytest.mark.parametrize("place", [place for place in occluders.PLACES if place != "chin"])
+def test_hands_are_before_the_face(place: str) -> None:
+    head = MODEL.vertices()
+    prop = occluders.make(occluders.Hand(place=place, gap=2.0), head, np.eye(3))
+    hides = hidden(prop, head, list(range(468)))
+    assert 5 < hides.sum() < 460
+    # Where a hand is in front of the face, none of its nearer side is inside the head.
+    reach = occluders._Wearer(head, np.eye(3)).front()
+    x, y, z = prop.vertices.T
+    over = reach(x, y)
+    assert (z[np.isfinite(over)] >= over[np.isfinite(over)] - 0.1).all()
+
+
+@pytest.mark.parametrize("kind", occluders.THINGS)
+def test_things_hide_some_of_the_face(kind: str) -> None:
+    head = MODEL.vertices()
+    prop = occluders.make(occluders.Thing(kind=kind, place="mouth"), head, np.eye(3))
+    assert hidden(prop, head, list(range(468))).sum() > 5
+    assert (prop.label == occluders.OCCLUDER).all()
+
+
+def test_overlay_draws_what_is_nearer_only() -> None:
+    prop = occluders.Prop.of(occluders.ball(np.zeros(3), 40.0, 24), (0.5, 0.1, 0.1), 255)
+    size = 128
+    ground = np.full((size, size, 3), 0.2, np.float32)
+    far, near = (np.full((size, size), mm, np.float32) for mm in (5000.0, 10.0))
+    shown = occluders.overlay(ground, far, prop, camera(size), lights())
+    assert (shown.label == 255).sum() > 200
+    assert (shown.depth[shown.label == 255] < 950).all()
+    assert np.array_equal(shown.alpha > 0, shown.label >= 0)
+    assert np.array_equal(shown.colour[shown.label < 0], ground[shown.label < 0])
+    hid = occluders.overlay(ground, near, prop, camera(size), lights())
+    assert np.array_equal(hid.colour, ground)
+    assert (hid.label == -1).all()
+    assert ground.max() == np.float32(0.2), "the picture given is left as it was"
+
+
+def test_glass_lets_through_and_sunglasses_less() -> None:
+    head, size = MODEL.vertices(), 128
+    ground = np.full((size, size, 3), 0.4, np.float32)
+    depth = np.full((size, size), 5000.0, np.float32)
+    through = []
+    for opacity in (0.0, 0.95):
+        worn = occluders.Glasses(opacity=opacity, mirror=0.0, tint=(0, 0, 0))
+        prop = occluders.make(worn, head, np.eye(3))
+        dim = replace(lights(), strength=0.0)
+        shown = occluders.overlay(ground, depth, prop, camera(size), dim)
+        eyes = camera(size).project(MODEL.landmarks(head)[[468, 473]]).astype(int)
+        assert (shown.label[eyes[:, 1], eyes[:, 0]] == CELEBAMASK.index("glasses")).all()
+        through.append(shown.colour[eyes[:, 1], eyes[:, 0]].mean())
+    assert through[0] == pytest.approx(0.4, abs=0.01)
+    assert through[1] == pytest.approx(0.4 * 0.05, abs=0.01)
+
+
+def test_a_prop_beside_the_picture_changes_nothing() -> None:
+    prop = occluders.Prop.of(occluders.ball(np.array([2000.0, 0, 0]), 40.0), (1, 0, 0), 255)
+    ground, depth = np.zeros((32, 32, 3), np.float32), np.full((32, 32), np.inf, np.float32)
+    assert not occluders.overlay(ground, depth, prop, camera(32), lights()).colour.any()
+
+
+def test_wrong_occluders_are_refused() -> None:
+    with pytest.raises(ValueError, match="head"):
+        occluders.make(occluders.Mask(), np.zeros((10, 3)), np.eye(3))
+    with pytest.raises(ValueError, match="occluder"):
+        occluders.make("hat", MODEL.template, np.eye(3))  # type: ignore[arg-type]
+
+
+def test_occluders_at_random() -> None:
+    kinds = set()
+    for seed in range(150):
+        found = occluders.sample(np.random.default_rng(seed))
+        assert found == occluders.sample(np.random.default_rng(seed))
+        kinds |= {type(worn) for worn in found}
+    assert kinds == set(WORN)
+    assert occluders.sample(np.random.default_rng(0), amount=0) == ()
+
+
+@pytest.mark.parametrize("kind", occluders.SHADES)
+def test_shadows_take_a_part_of_the_lamp(kind: str) -> None:
+    lamp = np.array([0.4, 0.5, 0.8])
+    shade = occluders.Shade(kind=kind, depth=0.8)
+    light = occluders.cast(shade, MODEL.template, lamp)
+    assert light.shape == (len(MODEL.template),)
+    assert 0.2 - 1e-5 <= light.min() < 0.4 < 0.9 < light.max() <= 1
+    along = occluders.cast(shade, MODEL.template + 100 * lamp, lamp)
+    assert np.abs(light - along).max() < 1e-3, "a shadow is the same all along the light"
+    none = occluders.cast(replace(shade, depth=0.0), MODEL.template, lamp)
+    assert (none == 1).all()
+    with pytest.raises(ValueError, match="shade"):
+        occluders.cast(replace(shade, kind="cloud"), MODEL.template, lamp)
+
+
+# -- faults and styles -----------------------------------------------------------------------------
+
+FAULTS = [entry.name for entry in fields(degrade.Degrade)]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("linear", [False, True])
+def test_faults_change_pictures_and_are_the_same_again(
+    picture: np.ndarray, fault: str, linear: bool
+) -> None:
+    image = picture if not linear else (picture / np.float32(255)).astype(np.float32)
+    spoilt = []
+    for strength in (0.0, 0.3, 0.3, 1.0):
+        rng = np.random.default_rng(6)
+        out = degrade.apply(image, degrade.Degrade(**{fault: strength}), rng)
+        assert out.shape == image.shape
+        assert out.dtype == image.dtype
+        assert np.isfinite(out).all()
+        spoilt.append(out)
+    assert np.array_equal(spoilt[0], image)
+    assert np.array_equal(spoilt[1], spoilt[2])
+    away = [np.abs(out.astype(float) - image).mean() for out in spoilt]
+    assert 0 < away[1] < away[3]
+
+
+def test_faults_move_nothing(picture: np.ndarray) -> None:
+    """A bright spot's centre stays within a pixel under any blur and resolution."""
+    spot = np.full((97, 97, 3), 20, np.uint8)
+    cv2.circle(spot, (48, 48), 14, (235, 235, 235), -1)
+    for fault in ("blur", "defocus", "motion", "small", "jpeg", "webp", "noise"):
+        for seed in range(4):
+            out = degrade.apply(
+                spot, degrade.Degrade(**{fault: 0.7}), np.random.default_rng(seed)
+            ).astype(float)
+            mass = (out.mean(2) - 20).clip(0) ** 2
+            rows, columns = np.mgrid[:97, :97]
+            centre = [(axis * mass).sum() / mass.sum() for axis in (rows, columns)]
+            assert np.abs(np.array(centre) - 48).max() < 1.5, fault
+
+
+def test_faults_at_random(picture: np.ndarray) -> None:
+    clean = 0
+    for seed in range(60):
+        faults = degrade.sample(np.random.default_rng(seed))
+        assert faults == degrade.sample(np.random.default_rng(seed))
+        clean += faults == degrade.Degrade()
+        out = degrade.apply(picture, faults, np.random.default_rng(seed))
+        assert out.shape == picture.shape
+    assert 5 < clean < 40
+    assert degrade.sample(np.random.default_rng(3), strength=0) == degrade.Degrade()
+
+
+def test_wrong_faults_are_refused(picture: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="jpeg"):
+        degrade.apply(picture, degrade.Degrade(jpeg=1.2), rng)
+    with pytest.raises(ValueError, match="image"):
+        degrade.apply(picture[..., 0], degrade.Degrade(blur=1), rng)
+    assert degrade.apply(picture[:1, :1], degrade.Degrade(small=1, motion=1), rng).shape == (
+        1,
+        1,
+        3,
+    )
+
+
+@pytest.mark.parametrize("name", stylise.STYLES)
+def test_styles(picture: np.ndarray, name: str) -> None:
+    same = stylise.apply(picture, stylise.Style(name, 0.0))
+    assert np.array_equal(same, picture)
+    away = []
+    for strength in (0.1, 0.5, 1.0):
+        style = stylise.Style(name, strength, seed=2)
+        drawn = stylise.apply(picture, style)
+        assert drawn.shape == picture.shape
+        assert drawn.dtype == np.uint8
+        assert np.array_equal(drawn, stylise.apply(picture, style))
+        away.append(np.abs(drawn.astype(float) - picture).mean())
+    assert 0 < away[0] < away[1]
+    assert away[0] < away[2]
+
+
+def test_styles_keep_where_things_are() -> None:
+    """A dark disc on a light ground stays where it is, and darker than the ground."""
+    disc = np.full((128, 128, 3), 215, np.uint8)
+    cv2.circle(disc, (64, 64), 30, (50, 40, 45), -1)
+    inside = np.hypot(*(np.mgrid[:128, :128] - 63.5)) < 25
+    outside = np.hypot(*(np.mgrid[:128, :128] - 63.5)) > 38
+    for name in stylise.STYLES:
+        drawn = stylise.apply(disc, stylise.Style(name, 1.0, seed=1)).mean(2)
+        assert drawn[inside].mean() < drawn[outside].mean() - 8, name
+
+
+def test_wrong_styles_are_refused(picture: np.ndarray) -> None:
+    for style in (stylise.Style("fresco", 0.5), stylise.Style("paint", 2.0)):
+        with pytest.raises(ValueError, match=r"style|strength"):
+            stylise.apply(picture, style)
+    with pytest.raises(ValueError, match="image"):
+        stylise.apply(picture.astype(np.float32), stylise.Style("paint", 0.5))
+    assert stylise.sample(np.random.default_rng(1)) == stylise.sample(np.random.default_rng(1))
+
+
+# -- surroundings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", surroundings.KINDS[:-1])
+def test_backgrounds(kind: str) -> None:
+    behind = surroundings.Background(kind=kind, bright=0.3, seed=4)
+    for size in (64, 300):
+        drawn = surroundings.background(behind, size)
+        assert drawn.shape == (size, size, 3)
+        assert drawn.dtype == np.float32
+        assert 0 <= drawn.min() <= drawn.max() <= 1
+        assert 0.1 < drawn.mean() < 0.4
+        assert np.array_equal(drawn, surroundings.background(behind, size))
+    other = surroundings.background(replace(behind, seed=5), 64)
+    assert not np.array_equal(other, surroundings.background(behind, 64))
+
+
+def test_backgrounds_of_photographs(tmp_path: Path, picture: np.ndarray) -> None:
+    with pytest.raises(InputError, match="no photographs"):
+        surroundings.background(surroundings.Background("photo", folder=str(tmp_path)), 64)
+    with_photo = tmp_path / "some"
+    with_photo.mkdir()
+    write_image(with_photo / "one.png", picture)
+    behind = surroundings.Background("photo", folder=str(with_photo), blur=0.0, seed=3)
+    drawn = surroundings.background(behind, 64)
+    assert drawn.shape == (64, 64, 3)
+    assert drawn.std() > 0.02
+    assert np.array_equal(drawn, surroundings.background(behind, 64))
+    kinds = {surroundings.sample(np.random.default_rng(s), str(with_photo)).kind for s in range(20)}
+    assert "photo" in kinds
+    assert "photo" not in {surroundings.sample(np.random.default_rng(s)).kind for s in range(20)}
+
+
+def test_unknown_surroundings_are_refused() -> None:
+    with pytest.raises(ValueError, match="background"):
+        surroundings.background(surroundings.Background("moon"), 32)
+    with pytest.raises(ValueError, match="clothes"):
+        surroundings.dress(surroundings.Clothes("toga"), MODEL.template)
+    with pytest.raises(ValueError, match="pattern"):
+        surroundings.dress(surroundings.Clothes(pattern="camouflage"), MODEL.template)
+    with pytest.raises(ValueError, match="head"):
+        surroundings.dress(surroundings.Clothes(), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("kind", surroundings.GARMENTS)
+def test_clothes_cover_the_shoulders_and_leave_the_face(kind: str) -> None:
+    for number, head in enumerate(heads(3, seed=7)):
+        sampled = surroundings.Clothes.sample(np.random.default_rng(number))
+        worn = replace(sampled, kind=kind)
+        prop, again = (surroundings.dress(worn, head) for _ in range(2))
+        assert np.array_equal(prop.vertices, again.vertices)
+        assert np.isfinite(prop.vertices).all()
+        assert set(prop.label.tolist()) == {CELEBAMASK.index("cloth")}
+        assert np.ptp(prop.vertices[:, 0]) > 350, "shoulders as wide as a body's"
+        assert not hidden(prop, head, [*face.LIPS_OUTER, *face.LEFT_EYE, *face.NOSE]).any()
+        view = replace(camera(256), translation=np.array([0.0, 60.0, -1500.0]))
+        seen = rasterize(view.project(prop.vertices), prop.triangles, 256, 256, perspective=True)
+        low = np.unique(MODEL.triangles[MODEL.triangles_of("cloth")])
+        low = low[(head[low, 1] < -176) & (head[low, 2] > 20)]
+        placed = view.project(head[low])
+        x, y = (placed[:, i].astype(int) for i in (0, 1))
+        assert (seen.depth[y, x] < placed[:, 2]).mean() > 0.98, "no skin comes through"
+
+
+def test_the_body_does_not_turn_with_the_head() -> None:
+    turned = MODEL.vertices(pose=np.array([50.0, 0, 0]))
+    worn = surroundings.Clothes("tshirt")
+    still, then = surroundings.dress(worn, MODEL.vertices()), surroundings.dress(worn, turned)
+    low = (still.vertices[:, 1] < -180) & (then.vertices[:, 1] < -180)
+    assert np.abs(still.vertices[low] - then.vertices[low]).max() < 6

@@ -31,9 +31,9 @@ from mien.head.model import CELEBAMASK, HeadModel
 from mien.head.texture import pull_push, smoothstep
 from mien.world import traces, visemes
 from mien.world.blending import Blend, cloned, feathered, mixed, warped
-from mien.world.render import Look, draw
 from mien.world.scene import Scene
 from mien.world.world import Sample, World
+from mien.world.world import drawn as world_drawn
 
 TRIES = 8  # of parameters, then of samples, before it is said that nothing can be changed
 CANDIDATES = 8  # among which the other face of a swap is the one that looks the same way
@@ -131,7 +131,7 @@ def _hull(size: tuple[int, int], *points: np.ndarray) -> np.ndarray:
 
 def _drawn(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """A scene's image (h, w, 3) uint8 and landmarks (478, 3)."""
-    drawn = draw(scene, Look.of(scene.person))
+    drawn = world_drawn(scene)
     return drawn.image, drawn.landmarks
 
 

@@ -22,13 +22,19 @@ from mien.head.raster import Fragments, interpolate, paint, rasterize
 from mien.head.shading import Light, box_filter, vertex_normals
 from mien.head.texture import Chart
 from mien.world import beard as beards
+from mien.world import degrade, stylise
 from mien.world import hair as strands
+from mien.world.makeup import Makeup, detail, sample_detail
+from mien.world.makeup import apply as apply_makeup
+from mien.world.occluders import cast, overlay
+from mien.world.occluders import make as make_prop
 from mien.world.occlusion import ambient, lit
 from mien.world.scene import Person, Scene
+from mien.world.surroundings import background, dress
 
 SAMPLES = 2  # along each side of a pixel
 SIDE = 256  # texels of the face; the albedo model has fewer
-HAIR = CELEBAMASK.index("hair")
+HAIR, CLOTH = CELEBAMASK.index("hair"), CELEBAMASK.index("cloth")
 HIDDEN = 4.0  # mm by which a landmark may lie behind what is seen, and still be visible
 GLOSS = {"face": 1.0, "back": 0.6, "mouth": 2.0, "teeth": 2.0, "sclera": 3.0, "iris": 4.0,
          "pupil": 4.0}  # fmt: skip
@@ -42,7 +48,9 @@ class Drawn:
     image: (h, w, 3) uint8 sRGB over the background.
     landmarks: (478, 3) float32 pixels, z on the scale of x and y, smaller is nearer.
     visible: (478,) bool. landmarks68: (68, 3) float32 of the Multi-PIE points.
-    parsing: (h, w) uint8, ``CELEBAMASK``. depth: (h, w) float32 mm, infinite beside the person.
+    parsing: (h, w) uint8, ``CELEBAMASK``, or ``OCCLUDER``. occluded: (h, w) bool, where something
+    worn or held hides the head; there, and on clothes, normals and albedo are 0.
+    depth: (h, w) float32 mm, infinite beside the person.
     normals: (h, w, 3) float32 in the camera's axes. albedo: (h, w, 3) float32 linear.
     uv: (h, w, 2) float32 of the face's texture, NaN elsewhere.
     """
@@ -54,6 +62,7 @@ class Drawn:
     visible: np.ndarray
     landmarks68: np.ndarray
     parsing: np.ndarray
+    occluded: np.ndarray
     depth: np.ndarray
     normals: np.ndarray
     albedo: np.ndarray
@@ -64,12 +73,13 @@ class Drawn:
 class Look:
     """What of a person is the same in every frame, made once.
 
-    skin: the textures. hair, beard: on this head, or None.
+    skin: the textures, and by material, linear. hair, beard: on this head, or None.
     """
 
     skin: Skin
     hair: strands.Hair | None
     beard: strands.Hair | None
+    textures: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, person: Person) -> "Look":
@@ -81,6 +91,8 @@ class Look:
         face = cv2.resize(face.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
         front, rear = _charts()
         face, back = strands.bare(face, front, rear)
+        aged = sample_detail(np.random.default_rng([person.number, 3]), person.age)
+        face = detail(face, aged).albedo
         face = beards.with_brows(face, front, person.brows)
         face = beards.painted(face, front, person.beard)
         roots = strands.scalp_colour(person.hair).astype(np.float32)
@@ -96,7 +108,14 @@ class Look:
             Skin.of(model, textures, SIDE),
             strands.grow(person.hair),
             beards.grow_beard(person.beard),
+            textures,
         )
+
+    def made_up(self, makeup: Makeup) -> "Look":
+        """The same person with make-up."""
+        face = apply_makeup(self.textures["face"], makeup).albedo
+        textures = {**self.textures, "face": face.astype(np.float32)}
+        return replace(self, skin=Skin.of(HeadModel.bundled(), textures, SIDE))
 
 
 @cache
@@ -112,6 +131,8 @@ def _mixed(under: np.ndarray, colour: np.ndarray, share: np.ndarray) -> np.ndarr
 def draw(scene: Scene, look: Look, threads: int = 1) -> Drawn:
     """Draw a scene of a person who looks like ``look``."""
     model, camera, size = HeadModel.bundled(), scene.camera(), scene.size
+    if scene.makeup is not None:
+        look = look.made_up(scene.makeup)
     head = scene.vertices(model)
     mesh = _Mesh.of(model, look, head, scene)
     placed = camera.project(mesh.vertices)
@@ -120,7 +141,9 @@ def draw(scene: Scene, look: Look, threads: int = 1) -> Drawn:
         perspective=True, cull=False, threads=threads,
     )  # fmt: skip
     colour, albedo = _coloured(model, look, head, mesh, scene, fragments, threads)
-    alpha = box_filter(fragments.covered[..., None].astype(np.float32), SAMPLES)[..., 0]
+    colour, depth, label = _dressed(colour, fragments.depth, head, scene, threads)
+    there = fragments.covered | (label >= 0)
+    alpha = box_filter(there[..., None].astype(np.float32), SAMPLES)[..., 0]
     colour = box_filter(colour, SAMPLES)
     centre = np.s_[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
     one = replace(fragments, index=fragments.index[centre], weights=fragments.weights[centre],
@@ -131,22 +154,53 @@ def draw(scene: Scene, look: Look, threads: int = 1) -> Drawn:
     per_mm = camera.focal / middle
     points = np.column_stack([at[:, :2], (at[:, 2] - middle) * per_mm]).astype(np.float32)
     others = camera.project(head[model.landmarks68])
-    behind = backdrop(scene.background, size)
+    behind = background(scene.background, size)
+    image = to_srgb(colour + (1 - alpha[..., None]) * behind)
+    if scene.faults is not None:
+        image = degrade.apply(image, scene.faults, np.random.default_rng(scene.seed))
+    if scene.style is not None:
+        image = stylise.apply(image, scene.style)
+    worn = label[centre] >= 0
+    known = ~worn[..., None]
     return Drawn(
         colour=colour,
         alpha=alpha,
-        image=to_srgb(colour + (1 - alpha[..., None]) * behind),
+        image=image,
         landmarks=points,
-        visible=_visible(at, fragments.depth),
+        visible=_visible(at, depth),
         landmarks68=np.column_stack([others[:, :2], (others[:, 2] - middle) * per_mm]).astype(
             np.float32
         ),
-        parsing=_parsed(model, one),
-        depth=one.depth,
-        normals=interpolate(mesh.normals, mesh.triangles, one, unit=True),
-        albedo=box_filter(albedo, SAMPLES),
-        uv=_texture_places(model, mesh, one),
+        parsing=np.where(worn, label[centre], _parsed(model, one)).astype(np.uint8),
+        occluded=worn & (label[centre] != CLOTH),
+        depth=depth[centre],
+        normals=interpolate(mesh.normals, mesh.triangles, one, unit=True) * known,
+        albedo=box_filter(albedo, SAMPLES) * known,
+        uv=np.where(known, _texture_places(model, mesh, one), np.nan),
     )
+
+
+def _dressed(
+    colour: np.ndarray, depth: np.ndarray, head: np.ndarray, scene: Scene, threads: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Colour and depth with clothes and props drawn over, and their class, -1 elsewhere.
+
+    Glass counts as seen through unless it hides half of what is behind it.
+    """
+    label = np.full(depth.shape, -1, np.int16)
+    things = [make_prop(prop, head, scene.rotation()) for prop in scene.props]
+    if scene.clothes is not None:
+        things.insert(0, dress(scene.clothes, head))
+    for thing in things:
+        over = overlay(
+            colour, depth, thing, scene.camera(), scene.light, samples=SAMPLES,
+            exposure=scene.exposure, threads=threads,
+        )  # fmt: skip
+        hides = over.alpha > 0.5
+        colour = over.colour
+        depth = np.where(hides, over.depth, depth)
+        label = np.where(hides, over.label, label)
+    return colour, depth, label
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,6 +289,8 @@ def _light_on_skin(
     lamp = facing * light.strength
     if light.shadow and light.strength > 0.05:
         lamp *= lit(mesh.vertices, mesh.triangles, light.lamp)[: len(head)]
+    if scene.shade is not None:
+        lamp *= cast(scene.shade, head, light.lamp)
     received += lamp[:, None] * light.colour
     halfway = light.lamp + np.array([0.0, 0.0, 1.0])
     halfway /= np.linalg.norm(halfway)
@@ -298,14 +354,3 @@ def _texture_places(model: HeadModel, mesh: _Mesh, fragments: Fragments) -> np.n
     face = np.append(model.material == MATERIALS.index("face"), False)
     shown = face[fragments.index.clip(-1, len(model.triangles))]
     return np.where(shown[..., None], uv, np.nan)
-
-
-def backdrop(seed: int, size: int) -> np.ndarray:
-    """Something out of focus, (size, size, 3) float32 linear."""
-    rng = np.random.default_rng(seed)
-    small = rng.uniform(0, 1, (6, 6, 1)) + 0.35 * rng.normal(size=(6, 6, 3))
-    base = rng.uniform(0.05, 0.9) * np.exp(rng.normal(0, 0.15, 3))
-    mixed = base * np.exp(0.9 * rng.random() * (small - small.mean((0, 1))))
-    return cv2.resize(mixed.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC).clip(
-        0, 1
-    )

@@ -13,7 +13,12 @@ from mien.head.camera import Perspective, moved
 from mien.head.lighting import harmonics
 from mien.head.model import HeadModel, rotations
 from mien.world.beard import Beard, Brows
+from mien.world.degrade import Degrade
 from mien.world.hair import HairStyle
+from mien.world.makeup import Makeup
+from mien.world.occluders import Occluder, Shade
+from mien.world.stylise import Style
+from mien.world.surroundings import Background, Clothes
 
 NOSE = np.array([0.0, 5.0, 60.0])  # mm, the middle of the visible head, which cameras look at
 
@@ -65,8 +70,9 @@ class Scene:
     expression: (52,). gaze: (2, 2) degrees in the head. pose: (3,) degrees, yaw, pitch, roll.
     size: pixels a side. focal: length in sides of the picture. fill: the head's height in parts of
     the picture's. shift: (2,) parts of the picture from its middle. exposure: factor on the light.
-    glossy: 0..1, how much the skin shines. background: seed of what is behind. labels: what else is
-    known of the frame, by name.
+    glossy: 0..1, how much the skin shines. makeup, clothes, shade (a pattern of shadow) and style:
+    None for none. props: what is worn and what is before the face. background: what is behind.
+    faults: of the camera; seed: of their noise. labels: what else is known of the frame, by name.
     """
 
     person: Person
@@ -80,7 +86,14 @@ class Scene:
     shift: tuple[float, float] = (0.0, 0.0)
     exposure: float = 1.0
     glossy: float = 0.3
-    background: int = 0
+    makeup: Makeup | None = None
+    clothes: Clothes | None = None
+    props: tuple[Occluder, ...] = ()
+    shade: Shade | None = None
+    background: Background = field(default_factory=Background)
+    faults: Degrade | None = None
+    style: Style | None = None
+    seed: int = 0
     labels: dict[str, Any] = field(default_factory=dict)
 
     def camera(self) -> Perspective:

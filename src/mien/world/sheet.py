@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from mien.head.colour import to_srgb
+from mien.world.occluders import OCCLUDER
 from mien.world.world import Sample
 
 FAR = 400.0  # mm of depth that are shown
@@ -17,6 +18,7 @@ PALETTE = np.array(
      [200, 160, 30]], np.uint8,
 )  # fmt: skip
 """sRGB of the classes of ``mien.head.model.CELEBAMASK``."""
+WHITE = 255  # what the classes do not know
 
 
 def panel(sample: Sample) -> np.ndarray:
@@ -29,7 +31,8 @@ def panel(sample: Sample) -> np.ndarray:
     return np.hstack([
         image,
         dotted(image, sample["landmarks"], sample["visible"]),
-        PALETTE[sample["parsing"]],
+        np.where(sample["parsing"][..., None] == OCCLUDER, WHITE,
+                 PALETTE[np.minimum(sample["parsing"], len(PALETTE) - 1)]).astype(np.uint8),
         np.repeat(grey[..., None], 3, 2),
         ((sample["normals"] * 0.5 + 0.5) * 255 * seen[..., None]).astype(np.uint8),
         to_srgb(sample["albedo"]),

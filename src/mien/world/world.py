@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.head.albedo import AlbedoModel
 from mien.head.fit import GAZE_CURVES, gaze_curves
-from mien.world import emotions, people
+from mien.world import degrade, emotions, makeup, occluders, people, stylise, surroundings
 from mien.world.action_units import INDEX, MAXIMUM, curves, hide_behind_lids
 from mien.world.recipe import OWN, Recipe
 from mien.world.render import Drawn, Look, draw
@@ -23,7 +23,8 @@ LIVELY = 0.15  # intensity of what every face does a little
 IDLE_UNITS = (1, 2, 4, 7, 12, 14, 15, 17, 24)
 LOOKS = 48  # people whose textures and hair a process keeps
 
-DRAWN = ("beard",)  # factors of yes and no that pictures show; the others are to come
+DRAWN = ("beard", "makeup", "glasses", "mask", "occluder", "pattern", "style")
+"""Factors of yes and no that a picture shows."""
 
 Sample = dict[str, Any]
 
@@ -50,8 +51,7 @@ class World:
     def sample(self, index: int) -> Sample:
         """Sample ``index`` with all its truth; see :func:`truth`."""
         scene = self.scene(index)
-        drawn = draw(scene, _look(scene.person))
-        return truth(scene, drawn)
+        return truth(scene, drawn(scene))
 
     def _scene(self, number: int, factors: dict[str, Any], rng: np.random.Generator) -> Scene:
         face = _performed(factors, rng)
@@ -71,17 +71,22 @@ class World:
             shift=(factors["shift_x"], factors["shift_y"]),
             exposure=factors["exposure"],
             glossy=factors["glossy"],
-            background=int(rng.integers(2**31)),
+            **_surroundings(factors, who, rng),
             labels={**face, "factors": factors, "age": who.age},
         )
+
+
+def drawn(scene: Scene) -> Drawn:
+    """A scene as it looks; people's textures and hair are kept between calls."""
+    return draw(scene, _look(scene.person))
 
 
 def truth(scene: Scene, drawn: Drawn) -> Sample:
     """All that is known of a drawn scene, by name.
 
-    image, landmarks, landmarks68, visible, parsing, depth, normals, albedo, uv, alpha: as of
-    ``mien.world.render.Drawn``. light (9, 3), lamp (3,), lamp_strength. pose (3,) and gaze (4,) in
-    degrees. expression (52,). action_units (23,) 0..5 and sides (23, 2). emotion: index in
+    image, landmarks, landmarks68, visible, parsing, occluded, depth, normals, albedo, uv, alpha:
+    as of ``mien.world.render.Drawn``. light (9, 3), lamp (3,), lamp_strength. pose (3,) and gaze
+    (4,) in degrees. expression (52,). action_units (23,) 0..5 and sides (23, 2). emotion: index in
     ``mien.world.emotions.NAMES``. intensity 0..5, valence, arousal. person: number. identity (80,),
     skin (60,): codes. skin_tone: ITA in degrees. age: years. hair, beard: styles. hair_colour,
     eye_colour (3,) linear. factors: as drawn by the recipe; drawn: those that the picture shows.
@@ -113,6 +118,35 @@ def truth(scene: Scene, drawn: Drawn) -> Sample:
         "beard": person.beard.style,
         "drawn": [name for name in DRAWN if labels["factors"][name]],
         "factors": labels["factors"],
+    }
+
+
+def _surroundings(factors: dict[str, Any], who: Person, rng: np.random.Generator) -> dict[str, Any]:
+    """What is on, around and before a person: the fields of a scene."""
+    spawned = rng.spawn(8)
+    skin = AlbedoModel.bundled().texture(who.albedo)
+    tone = tuple(np.median(skin[90:110, 50:70].reshape(-1, 3), 0).tolist())
+    props = []
+    if factors["glasses"]:
+        props.append(occluders.Glasses.sample(spawned[0]))
+    if factors["mask"]:
+        props.append(occluders.Mask.sample(spawned[1]))
+    if factors["occluder"]:
+        kind = spawned[2].choice(3)
+        props.append(
+            occluders.Hand.sample(spawned[2], tone) if kind == 0
+            else occluders.Thing.sample(spawned[2]) if kind == 1
+            else occluders.Strands.sample(spawned[2], who.hair.colour)
+        )  # fmt: skip
+    return {
+        "makeup": makeup.sample(spawned[3]) if factors["makeup"] else None,
+        "clothes": surroundings.Clothes.sample(spawned[4]),
+        "props": tuple(props),
+        "shade": occluders.Shade.sample(spawned[5]) if factors["pattern"] else None,
+        "background": surroundings.sample(spawned[6]),
+        "faults": degrade.sample(spawned[7], factors["degrade"]) if factors["degrade"] else None,
+        "style": stylise.sample(spawned[7]) if factors["style"] else None,
+        "seed": int(rng.integers(2**31)),
     }
 
 

@@ -100,6 +100,11 @@ def test_a_person_is_the_same_in_every_picture() -> None:
     assert not np.array_equal(person(0).identity, person(1).identity)
 
 
+def test_whoever_is_asked_for_can_be_made() -> None:
+    for number in range(0, 3000, 7):
+        assert person(number).number == number
+
+
 def test_arrays_are_as_documented() -> None:
     sample = World(seed=2).sample(0)
     size = 256

@@ -12,11 +12,12 @@ from mien.cli.options import Result
 CLIP = "mien bench analyze --clip talk.mp4 --out speed.json"
 PLAIN = "mien bench analyze"
 RASTER = "mien bench raster --out raster.json"
+RENDER = "mien bench render --out render.json"
 
 app = typer.Typer(
     cls=Map,
     help="Measure speed, side by side with other tools.",
-    epilog=examples(PLAIN, CLIP, RASTER),
+    epilog=examples(PLAIN, CLIP, RASTER, RENDER),
     rich_markup_mode=None,
 )
 
@@ -62,3 +63,11 @@ def raster(
     from mien.evaluate.bench_raster import raster as bench_raster
 
     bench_raster(peers=peers, out=out, peers_env=peers_env)
+
+
+@app.command(epilog=examples(RENDER, "mien bench render"))
+def render(out: Result = None) -> None:
+    """Frames per second of a moving portrait, samples per second of the world."""
+    from mien.evaluate.bench_render import render as bench_render
+
+    bench_render(out)

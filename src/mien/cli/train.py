@@ -122,7 +122,7 @@ def train(
     from mien.systems import load
     from mien.train import run
 
-    if not resume and (out / "config.json").exists():
+    if not resume and (out / "metrics.csv").exists():
         raise UsageError(f"{out} holds a run already: go on with it by --resume")
     torch.manual_seed(seed)  # the first weights come from it too
     system = load(slug).build(preset)

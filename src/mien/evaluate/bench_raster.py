@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from mien.errors import MienError
-from mien.evaluate import bench, report, tables
+from mien.evaluate import bench, report
 from mien.evaluate import peers as side
 from mien.head.camera import Perspective
 from mien.head.raster import Picture, render
@@ -259,39 +259,6 @@ def measure(file: str, threads: str) -> dict[str, float]:
         draw()
         seconds.append(time.perf_counter() - start)
     return {"fps": 1 / median(seconds[WARM_UP:]), "covered": covered}
-
-
-def _tables(results: dict[str, Any]) -> list[tables.Table]:
-    """Tables of ``mien bench raster``."""
-    made = []
-    for name, scene in results["scenes"].items():
-        for cores in scene["cores"].values():
-            rows = [
-                [
-                    tool,
-                    f"{row['fps']:.1f}",
-                    f"{1000 / row['fps']:.1f}",
-                    f"{ratio:.2f}" if (ratio := cores["mien_to_peer"].get(tool)) else "",
-                    f"{100 * row['covered']:.2f}",
-                    results["gives"][tool],
-                ]
-                for tool, row in cores["tools"].items()
-            ]
-            rows += [
-                [tool, *[""] * 4, f"not run: {why}"] for tool, why in cores["unavailable"].items()
-            ]
-            where = f"{cores['count']} cores" if cores["count"] > 1 else "one core"
-            title = f"{name.capitalize()} of {scene['triangles']} triangles, {where}"
-            columns = ("", "fps", "ms", "mien / it", "covered %", "gives")
-            note = (
-                f"{results['size']} x {results['size']} pixels, medians of {results['repeats']} "
-                "runs in alternating order. The peers keep the mesh from frame to frame."
-            )
-            made.append(tables.Table(title, columns, rows, note))
-    return made
-
-
-tables.MAKERS["speed-raster"] = _tables
 
 
 if __name__ == "__main__":

@@ -16,12 +16,15 @@ from mien.errors import InputError
 from mien.media.files import atomic
 
 FOLDER = Path("docs/benchmarks")
-FILES = ("landmarks.json", "detection.json", "heads.json", "speed-analyze.json")
+FILES = ("landmarks.json", "detection.json", "heads.json", "speed-analyze.json",
+         "speed-raster.json", "speed-render.json")  # fmt: skip
 TITLES = {
     "landmarks": "Landmarks",
     "detection": "Detection",
     "heads": "Heads",
-    "speed-analyze": "Speed",
+    "speed-analyze": "Speed of analyze",
+    "speed-raster": "Speed of the rasteriser",
+    "speed-render": "Speed of drawing",
 }
 
 
@@ -405,11 +408,63 @@ def _throughput(photos: dict[str, Any]) -> Table:
     return Table("Throughput on photos", ("", "photos / s", "faces / s"), rows)
 
 
+def raster(results: dict[str, Any]) -> list[Table]:
+    """Tables of ``mien bench raster``."""
+    made = []
+    for name, scene in results["scenes"].items():
+        for cores in scene["cores"].values():
+            rows = [
+                [
+                    tool,
+                    f"{row['fps']:.1f}",
+                    f"{1000 / row['fps']:.1f}",
+                    f"{ratio:.2f}" if (ratio := cores["mien_to_peer"].get(tool)) else "",
+                    f"{100 * row['covered']:.2f}",
+                    results["gives"][tool],
+                ]
+                for tool, row in cores["tools"].items()
+            ]
+            rows += [
+                [tool, *[""] * 4, f"not run: {why}"] for tool, why in cores["unavailable"].items()
+            ]
+            where = f"{cores['count']} cores" if cores["count"] > 1 else "one core"
+            title = f"{name.capitalize()} of {scene['triangles']} triangles, {where}"
+            columns = ("", "fps", "ms", "mien / it", "covered %", "gives")
+            note = (
+                f"{results['size']} x {results['size']} pixels, medians of {results['repeats']} "
+                "runs in alternating order. The peers keep the mesh from frame to frame."
+            )
+            made.append(Table(title, columns, rows, note))
+    return made
+
+
+def render(results: dict[str, Any]) -> list[Table]:
+    """Tables of ``mien bench render``."""
+    portrait, world = results["portrait"], results["world"]
+    rows = [
+        [f"portrait, {portrait['size']} pixels, frames", *_speeds(portrait)],
+        [f"world, {world['size']} pixels, samples with all truth", *_speeds(world)],
+    ]
+    note = (
+        f"Medians of {results['repeats']} runs by turns. A process of the world took "
+        f"{world['peak_mb_per_process']:.0f} MB at most. Load of the machine before: "
+        f"{results['load_before']:.1f}."
+    )
+    columns = ("per second", "one core", f"{results['cores']} cores")
+    return [Table("Moving portraits and the world", columns, rows, note)]
+
+
+def _speeds(speeds: dict[str, float]) -> list[str]:
+    return [f"{speeds[way]:.1f}" for way in ("one", "all")]
+
+
 MAKERS: dict[str, Callable[[dict[str, Any]], list[Table]]] = {
     "landmarks": landmarks,
     "detection": detection,
     "heads": heads,
     "speed-analyze": speed,
+    "speed-raster": raster,
+    "speed-render": render,
 }
 
 
@@ -441,9 +496,8 @@ def read(path: Path) -> dict[str, Any]:
 def page(reports: Sequence[dict[str, Any]]) -> str:
     """The page of the documentation."""
     intro = (
-        "# Benchmarks\n\nMeasured with `mien evaluate landmarks`, `mien evaluate detection`, "
-        "`mien evaluate heads` and `mien bench analyze`; this page is made from their results, "
-        "which lie beside it, by `python -m mien.evaluate.tables`."
+        "# Benchmarks\n\nMeasured with the commands of `mien evaluate` and `mien bench`; this page "
+        "is made from their results, which lie beside it, by `python -m mien.evaluate.tables`."
     )
     return "\n\n".join([intro, *(_section(report) for report in reports)]) + "\n"
 

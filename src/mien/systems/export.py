@@ -1,28 +1,152 @@
-"""From a training run to a bundled weight: ONNX for the run time, safetensors for torch, records.
+"""A trained system as a file that runs without it (``mien export``), and as a bundled weight.
 
-``python -m mien.systems.export SLUG RUN`` writes into ``mien/hub``. Both files hold the same
-half-precision numbers; networks are run in single precision.
+``mien export`` writes ONNX, or a program of ``torch.export`` (``.pt2``), and compares what the file
+computes with what the system does before it lets the file be.
+
+``python -m mien.systems.export SLUG RUN`` makes the bundled weights in ``mien/hub``: ONNX for the
+run time, safetensors for torch, records. Both files hold the same half-precision numbers; networks
+are run in single precision.
 """
 
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import load_file, save_file
 
 from mien import hub
+from mien.errors import InputError, MienError, UsageError
 from mien.media.files import atomic
 from mien.systems import load
+from mien.systems.official import load_official
+from mien.systems.parity import Difference, difference
+from mien.train import checkpoint
 from mien.train.system import System
 
 HUB = Path(hub.__file__).parent
 SMALL = 64  # values; smaller tensors stay in single precision
+TOLERANCE = 1e-3  # of an output's range; half of it is rounding where a network is deep
+COUNTS = (1, 3)  # samples that an exported network is tried on; it is traced with two
+Format = Literal["onnx", "torch"]
+Network = Callable[[torch.Tensor], Sequence[np.ndarray]]
+
+
+def from_run(slug: str, run: Path) -> System:
+    """The system that a run has trained, at its size, with its averaged weights.
+
+    Raises InputError where ``run`` is no run of this system.
+    """
+    system_type = load(slug)
+    config = checkpoint.read_state(run / "config")
+    if config.get("system") != slug:
+        raise InputError(f"{run}: a run of {config.get('system')!r}, not of {slug!r}")
+    try:
+        sizes = {name: _tuples(value) for name, value in config["config"].items()}
+        system = system_type(system_type.Config(**sizes))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{run}: its config.json does not fit {slug}: {error}") from error
+    file = run / "model.safetensors"
+    checkpoint.fill(system, checkpoint.read_tensors(file), file)
+    return system.eval()
+
+
+def from_weights(slug: str, name: str) -> System:
+    """The system at the published size with a recorded weight, ours or as published.
+
+    Raises UsageError for a weight of another system, InputError for one that does not fit.
+    """
+    system_type, record = load(slug), hub.lookup(name)
+    if record.system != slug:
+        raise UsageError(f"{name} are weights of {record.system}, not of {slug}")
+    file = hub.resolve(name)
+    if file.suffix != ".safetensors":
+        raise InputError(f"{file}: only safetensors can be exported")
+    tensors, system = checkpoint.read_tensors(file), system_type.build()
+    if tensors.keys() == system.state_dict().keys():
+        checkpoint.fill(system, tensors, file)
+    else:
+        load_official(system, tensors)
+    return system.eval()
+
+
+def _tuples(value: object) -> object:
+    """JSON knows no tuples, and configs no lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def write(system: System, to: Format, path: Path) -> list[Difference]:
+    """Export a system to a file; how far each of its outputs is from the system's, at most.
+
+    Raises MienError, and writes nothing, where the system cannot be exported or an output is
+    off by more than ``TOLERANCE`` of its range.
+    """
+    slug = system.CARD.slug
+    save, opened = (_save_onnx, _open_onnx) if to == "onnx" else (_save_program, _open_program)
+    with atomic(path) as temporary:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the exporters, about themselves
+                save(system, temporary)
+            found = _agreement(system, opened(temporary))
+        except MienError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise MienError(f"{slug} cannot be exported to {to}: {reason[0]}") from error
+        worst = max(found, key=lambda d: d.relative)
+        if worst.relative > TOLERANCE:
+            raise MienError(
+                f"{path}: not written, {worst.name} is off by {worst.relative:.1e} of its range"
+            )
+    return found
+
+
+@torch.inference_mode()
+def _agreement(system: System, network: Network) -> list[Difference]:
+    """For each output the largest error over batches of several sizes."""
+    worst: dict[str, Difference] = {}
+    for count in COUNTS:
+        (image,) = system.inputs(system.example(count))
+        for i, (given, wanted) in enumerate(zip(network(image), system(image), strict=True)):
+            found = difference(f"output_{i}", given, wanted.numpy())
+            before = worst.setdefault(found.name, found)
+            worst[found.name] = max(before, found, key=lambda d: d.relative)
+    return list(worst.values())
+
+
+def _save_onnx(system: System, path: Path) -> None:
+    _trace(system, path)
+    onnx.checker.check_model(path)
+
+
+def _open_onnx(path: Path) -> Network:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(image: torch.Tensor) -> Sequence[np.ndarray]:
+        return [np.asarray(output) for output in session.run(None, {"image": image.numpy()})]
+
+    return run
+
+
+def _save_program(system: System, path: Path) -> None:
+    axes = system.dynamic_axes()["image"]
+    free = (dict.fromkeys(axes, torch.export.Dim.DYNAMIC),)
+    images = system.inputs(system.example(2))
+    torch.export.save(torch.export.export(system, images, dynamic_shapes=free), path)
+
+
+def _open_program(path: Path) -> Network:
+    program = torch.export.load(path).module()
+    return lambda image: [output.numpy() for output in program(image)]
 
 
 def rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -31,15 +155,19 @@ def rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def to_onnx(system: System, path: Path) -> None:
-    """Write the network of a system with free batch (and, where it allows, picture) size."""
+    """Write a network with free batch (and, where it allows, picture) size, in half precision."""
+    with atomic(path) as temporary:
+        _trace(system, temporary)
+        onnx.save(halve(onnx.load(temporary)), temporary)
+
+
+def _trace(system: System, path: Path) -> None:
     images = system.inputs(system.example(2))
     names = [f"output_{i}" for i in range(len(system(*images)))]
-    with atomic(path) as temporary:
-        torch.onnx.export(
-            system, images, temporary, input_names=["image"], output_names=names,
-            dynamic_axes=system.dynamic_axes(), opset_version=17, dynamo=False,
-        )  # fmt: skip
-        onnx.save(halve(onnx.load(temporary)), temporary)
+    torch.onnx.export(
+        system, images, path, input_names=["image"], output_names=names,
+        dynamic_axes=system.dynamic_axes(), opset_version=17, dynamo=False,
+    )  # fmt: skip
 
 
 def halve(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import nn
+
+from mien.errors import UsageError
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -26,27 +28,75 @@ class Card:
     weights: tuple[str, ...] = ()  # names of weight records in mien.hub
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One stage of a training recipe, as data.
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What one optimiser does in a step: which losses it lowers, by which parameters, and how.
 
-    ``losses`` gives each named term its weight; terms without a weight are only logged.
-    ``train`` lists prefixes of the parameters that learn ("" is all of them).
-    The rate warms up, stays, and falls linearly to zero over the last ``decay`` share of the steps.
+    losses: the weight of each named term; terms without a weight are only logged.
+    train: prefixes of the parameters that learn ("" is all of them).
+    every: the turn is taken in every n-th step.
+    rate: of learning, at its highest. layer_decay: by how much it falls from each layer to the one
+    before it (:meth:`System.layer`). clip: the largest norm of the gradient, 0 for any.
+    weight_decay: on matrices and kernels, not on norms and biases; decoupled for "adamw" only.
+
+    schedule: the rate warms up over ``warmup`` steps and then, until the end of the stage, "wsd":
+    stays and falls linearly to zero over the last ``decay`` share of the steps; "cosine": falls as
+    a half cosine to zero; "step": is divided by 10 after each of ``drops``, shares of the steps;
+    "constant": stays.
     """
 
     name: str
-    data: str
-    losses: Mapping[str, float]
-    steps: int
-    batch: int
-    rate: float
+    losses: Mapping[str, float] = field(default_factory=dict)
+    train: tuple[str, ...] = ("",)
+    every: int = 1
+    rate: float = 1e-3
+    optimiser: Literal["adamw", "adam", "adagrad", "sgd"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.999)  # of Adam and AdamW
+    momentum: float = 0.9  # of SGD
     weight_decay: float = 0.0
+    layer_decay: float = 1.0
+    clip: float = 5.0
+    schedule: Literal["wsd", "cosine", "step", "constant"] = "wsd"
     warmup: int = 200
     decay: float = 0.4
-    clip: float = 5.0
+    drops: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A part that follows another one by a moving average: ``part`` ← ``decay`` · ``part`` + ...
+
+    It starts as a copy, and it is left out of ``train``. Both are names of submodules.
+    """
+
+    part: str
+    follows: str
+    decay: float = 0.996
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Turn):
+    """One stage of a training recipe, as data.
+
+    Where optimisers take turns, as a generator and its critic do, ``turns`` lists them, and the
+    stage's own losses, parameters, optimiser and schedule mean nothing. Each turn calls ``losses``
+    anew, with its own parameters alone requiring a gradient.
+
+    data: what kind of stream it needs (``mien.data.labels``). batch: samples of one step, in all
+    passes and processes together. ema: of the averaged weights, which are the stage's result.
+    Whatever no turn trains is a fixed function: no gradient, no dropout, no new running statistics.
+    """
+
+    data: str
+    steps: int
+    batch: int
     ema: float = 0.999
-    train: tuple[str, ...] = ("",)
+    turns: tuple[Turn, ...] = ()
+    teachers: tuple[Teacher, ...] = ()
+
+    def in_turn(self) -> tuple[Turn, ...]:
+        """The turns of a step, in order: one, unless ``turns`` says otherwise."""
+        return self.turns or (self,)
 
 
 class System(nn.Module, ABC):
@@ -65,8 +115,13 @@ class System(nn.Module, ABC):
 
     @classmethod
     def build(cls, preset: str = "paper") -> Self:
-        """The system at the published size ("paper") or at one that trains in seconds ("tiny")."""
+        """The system at the published size ("paper") or at one that trains in seconds ("tiny").
+
+        Raises UsageError for another preset.
+        """
         presets = {"paper": cls.Config.paper, "tiny": cls.Config.tiny}
+        if preset not in presets:
+            raise UsageError(f"no preset is called {preset!r}; there are: {', '.join(presets)}")
         return cls(presets[preset]())
 
     @abstractmethod
@@ -84,6 +139,17 @@ class System(nn.Module, ABC):
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """What :meth:`forward` takes of a batch."""
+
+    def layer(self, name: str) -> int:
+        """In which layer a parameter stands, counted from the input; for ``Turn.layer_decay``."""
+        raise UsageError(f"{self.CARD.slug} does not say in which layer {name} is")
+
+    def pictures(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Named pictures (N, 3, H, W) 0..1 of what the system makes of a batch, to watch it learn.
+
+        Called in evaluation mode, without gradients. None unless overridden.
+        """
+        return {}
 
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
         """Which axes of the exported network's inputs and outputs are free (batch, if nothing)."""

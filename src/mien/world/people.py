@@ -68,7 +68,7 @@ def _brows(style: hair.HairStyle, feminine: float, rng: np.random.Generator) -> 
     dark = 0.5 * np.array(style.colour) + 0.5 * np.array(hair.COLOURS["dark brown"])
     red, green, blue = dark.tolist()
     return Brows(
-        thickness=float(rng.uniform(0.6, 1.5) - 0.25 * feminine), colour=(red, green, blue),
+        thickness=float(rng.uniform(0.65, 1.5) - 0.25 * feminine), colour=(red, green, blue),
         density=float(rng.uniform(0.2, 0.7)), arch=float(rng.uniform(-0.6, 0.8)),
         own=float(rng.uniform(0.5, 1.0)), seed=int(rng.integers(2**31)),
     )  # fmt: skip

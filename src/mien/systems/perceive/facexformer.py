@@ -233,7 +233,8 @@ class FaceXFormer(System):
         return [
             Stage(
                 name="all-tasks", data="faces", losses=dict.fromkeys(self.config.tasks, 1.0),
-                steps=self.config.steps, batch=384, rate=1e-4, weight_decay=1e-5, decay=0.5,
+                steps=self.config.steps, batch=384, rate=1e-4, weight_decay=1e-5,
+                schedule="step", drops=(6 / 12, 10 / 12),
             )
         ]  # fmt: skip
 

@@ -14,7 +14,7 @@ knows. The paper trains with AdaGrad, batches of 1,800 faces, 40 of each person.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import nn
@@ -100,7 +100,10 @@ class FaceNet(System):
 
     def stages(self) -> list[Stage]:
         """Softmax where there are classes, then triplets, then harmony: last layer first."""
-        common = {"data": "people", "steps": self.config.steps, "batch": 1800, "rate": 1e-3}
+        common: dict[str, Any] = {
+            "data": "people", "steps": self.config.steps, "batch": 1800, "rate": 0.05,
+            "optimiser": "adagrad",
+        }  # fmt: skip
         stages = [Stage(name="triplets", losses={"triplets": 1.0}, **common)]
         if self.classifier is not None:
             stages.insert(0, Stage(name="classes", losses={"classes": 1.0}, **common))

@@ -10,8 +10,8 @@ and scaled by λ, so that what the detector uses is not who the person is.
 
 As in the code that made the published weights: positions are fixed in stage 1 and learned in stage
 2; the identity loss is binary cross-entropy per subject, not a softmax; λ scales the gradient of
-the encoder alone. Here, other than there: labels that are unknown are left out, not taken for
-negative, and rates are the same in all layers (there they fall by 0.65 from layer to layer).
+the encoder alone. Here, other than there, labels that are unknown are left out, not taken for
+negative.
 """
 
 import re
@@ -200,22 +200,31 @@ class FmaeIat(System):
         return (pixels - mean) / (variance + 1e-6).sqrt()
 
     def stages(self) -> list[Stage]:
-        """Published: AdamW (0.9, 0.95), cosine rates; stage 2 with RandAugment and erasing."""
+        """Published: AdamW, cosine rates; stage 2 with RandAugment and erasing."""
         encoder = ("encoder.patch_embed", "encoder.cls_token", "encoder.blocks")
         pretrain, finetune = self.config.steps
         return [
             Stage(
                 name="pretrain", data="faces", losses={"reconstruction": 1.0}, steps=pretrain,
-                batch=512, rate=3e-4, weight_decay=0.05, warmup=pretrain // 25, decay=0.96,
+                batch=512, rate=3e-4, weight_decay=0.05, betas=(0.9, 0.95), schedule="cosine",
+                warmup=pretrain // 25,
                 train=(*encoder, "norm", "decoder"),
             ),
             Stage(
                 name="action-units", data="faces", steps=finetune, batch=64,
                 losses={"action_units": 1.0, **({"identity": 1.0} if self.identity_head else {})},
-                rate=1.25e-4, weight_decay=0.05, warmup=finetune // 10, decay=0.9,
+                rate=1.25e-4, weight_decay=0.05, layer_decay=0.65, schedule="cosine",
+                warmup=finetune // 10,
                 train=("encoder", "fc_norm", "head", "identity_head"),
             ),
         ]  # fmt: skip
+
+    def layer(self, name: str) -> int:
+        """The embedding, the blocks one by one, and all that comes after them."""
+        block = re.match(r"encoder\.blocks\.(\d+)\.", name)
+        if block:
+            return 1 + int(block[1])
+        return 0 if name.startswith("encoder.") else 1 + self.config.depth
 
     def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The terms of whichever parts learn: the decoder's, the heads', or all."""

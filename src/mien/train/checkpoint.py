@@ -1,0 +1,137 @@
+"""Checkpoints: safetensors and a small JSON file that says what they are; nothing is unpickled.
+
+The tensors are written first, the JSON file, which holds their hash, after them: a checkpoint is
+there, whole, or it is not. A damaged one is an error, not a reason to take an older one silently.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from mien.errors import InputError
+from mien.media.files import atomic, check_readable
+
+Tensors = dict[str, torch.Tensor]
+
+
+def file_of(path: Path, kind: Literal["json", "safetensors"]) -> Path:
+    """One of the two files of a checkpoint, whose name may have dots in it."""
+    return path.with_name(f"{path.name}.{kind}")
+
+
+def save(path: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
+    """Write ``path``.safetensors and ``path``.json, each whole or not at all."""
+    file = file_of(path, "safetensors")
+    save_tensors(tensors, file)
+    with atomic(file_of(path, "json")) as temporary:
+        text = json.dumps({**state, "sha256": _digest(file)}, indent=2)
+        temporary.write_text(text + "\n", "utf-8")
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What the JSON file of a checkpoint says; InputError if it is damaged."""
+    file = file_of(path, "json")
+    check_readable(file)
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{file}: a damaged checkpoint: {error}") from error
+
+
+def load(path: Path, state: Mapping[str, Any]) -> Tensors:
+    """The tensors of a checkpoint whose state was read, after checking their hash."""
+    file = file_of(path, "safetensors")
+    check_readable(file)
+    if _digest(file) != state.get("sha256"):
+        raise InputError(
+            f"{file}: a damaged checkpoint; without it and its .json the run goes on from the one "
+            "before"
+        )
+    return read_tensors(file)
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint, the JSON file first."""
+    file_of(path, "json").unlink(missing_ok=True)
+    file_of(path, "safetensors").unlink(missing_ok=True)
+
+
+def save_tensors(tensors: Mapping[str, torch.Tensor], target: Path) -> None:
+    """Write a safetensors file, whole or not at all."""
+    own: set[int] = set()
+    plain = {}
+    for name, value in tensors.items():
+        value = value.detach().cpu().contiguous()
+        # A weight that two parts share is written twice: the format knows no sharing.
+        plain[name] = value.clone() if value.data_ptr() in own else value
+        own.add(value.data_ptr())
+    with atomic(target) as path:
+        save_file(plain, path)
+
+
+def read_tensors(file: Path) -> Tensors:
+    """The tensors of a safetensors file, all of them finite; InputError if it is no such file."""
+    check_readable(file)
+    try:
+        tensors = load_file(file)
+    except (SafetensorError, ValueError, RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{file}: not a whole safetensors file: {reason}") from error
+    for name, value in tensors.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise InputError(f"{file}: {name} holds numbers that are not finite")
+    return tensors
+
+
+def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], source: Path) -> None:
+    """Load a state dict; InputError, in one line, if it is that of something else."""
+    wanted = module.state_dict()
+    wrong = [name for name in wanted if name not in tensors] or [
+        name for name in tensors if name not in wanted or wanted[name].shape != tensors[name].shape
+    ]
+    if wrong:
+        name = type(module).__name__
+        raise InputError(f"{source}: not weights of {name} at this size ({wrong[0]} differs)")
+    module.load_state_dict(dict(tensors))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def flatten(optimiser: torch.optim.Optimizer, names: list[str]) -> Tensors:
+    """The state of an optimiser, by the names of its parameters."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"{names[i]}/{key}": value
+        for i, slots in state.items()
+        for key, value in slots.items()
+        if value is not None
+    }
+
+
+def unflatten(optimiser: torch.optim.Optimizer, names: list[str], tensors: Tensors) -> None:
+    """Undo :func:`flatten`."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    index = {name: i for i, name in enumerate(names)}
+    state: dict[int, Tensors] = {}
+    for name, value in tensors.items():
+        parameter, _, key = name.rpartition("/")
+        i = index[parameter]
+        if value.ndim:  # fused kernels take moments to be laid out in memory as the parameter is
+            value = torch.empty_like(parameters[i]).copy_(value)
+        state.setdefault(i, {})[key] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def part(tensors: Tensors, prefix: str) -> Tensors:
+    """The tensors under a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -132,6 +132,7 @@ def test_landmarks_agree_with_the_network_that_finds_them() -> None:
         sample = world.sample(index)
         faces = finder.find([sample["image"]], max_faces=1)[0]
         assert faces, index
+        assert faces[0].landmarks is not None
         found, true = faces[0].landmarks[:, :2], sample["landmarks"][:, :2]
         width = np.linalg.norm(true[33] - true[263])
         errors.append(np.linalg.norm(found - true, axis=1).mean() / width)
@@ -181,7 +182,7 @@ def test_the_left_of_a_person_is_on_the_right_of_the_picture() -> None:
 
 def test_fair_and_dark_skins_have_their_angle() -> None:
     def tone(colour: tuple[float, float, float]) -> float:
-        return skin_tone(np.tile(np.float32(colour), (64, 64, 1)))
+        return skin_tone(np.tile(np.array(colour, np.float32), (64, 64, 1)))
 
     assert tone((0.75, 0.55, 0.45)) > 40 > tone((0.35, 0.2, 0.13)) > tone((0.08, 0.045, 0.03))
 

@@ -56,7 +56,7 @@ class Source(Protocol):
 OPENERS = {
     "example": "mien.train.data:Examples",
     "portraits": "mien.train.data:PortraitSource",
-    "world": "mien.world.training:open_data",
+    "world": "mien.train.worldly:WorldSource",
     "adapter": "mien.train.adapted:AdapterSource",
 }
 """Prefix -> function of the rest of a specification that gives a :class:`Source`."""

@@ -33,19 +33,28 @@ class World:
     """Samples of a recipe.
 
     recipe: what varies. split: of the recipe; its people are in no other. seed: of everything else.
+    in_a_row: how many samples with numbers next to each other show the same person.
 
     Raises InputError for an unknown split or one without people.
     """
 
-    def __init__(self, recipe: Recipe | None = None, split: str = "train", seed: int = 0) -> None:
+    def __init__(
+        self,
+        recipe: Recipe | None = None,
+        split: str = "train",
+        seed: int = 0,
+        *,
+        in_a_row: int = 1,
+    ) -> None:
         self.recipe = recipe or Recipe()
-        self.split, self.seed = split, seed
+        self.split, self.seed, self.in_a_row = split, seed, in_a_row
         self.people = self.recipe.numbers(split)
 
     def scene(self, index: int) -> Scene:
         """What sample ``index`` shows, before it is drawn."""
         rng = np.random.default_rng([self.seed, _code(self.split), index])
-        number = self.people[int(rng.integers(len(self.people)))]
+        turn = np.random.default_rng([self.seed, _code(self.split), index // self.in_a_row, 1])
+        number = self.people[int(turn.integers(len(self.people)))]
         return self._scene(number, self.recipe.draw(number, rng), rng)
 
     def sample(self, index: int) -> Sample:

@@ -77,7 +77,7 @@ class Faces:
         }
 
 
-def words(sample: Mapping[str, Any], side: int) -> dict[str, np.ndarray]:
+def words(sample: Mapping[str, Any], side: int) -> dict[str, Any]:
     """A sample of the world as a crop (side, side) about the face, by word."""
     box = sample["landmarks"][:, :2]
     low, high = box.min(0), box.max(0)

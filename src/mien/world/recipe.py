@@ -29,7 +29,6 @@ from mien.errors import InputError
 from mien.world.emotions import NAMES
 from mien.world.hair import STYLES as HAIR_STYLES
 
-SOURCES = ("model", "portraits")
 LARGEST_SIZE = 1024
 PERSON, OWN = "person", "own"
 LEVELS = 8  # into how many classes a measured factor falls when another one follows it
@@ -122,16 +121,14 @@ class Together:
 class Recipe:
     """A data set of the world.
 
-    people: how many there are. source: "model", people of the statistical models, or "portraits",
-    with the texture of portraits of people who do not exist. size: pixels a side. factors: those
-    that are not as usual. splits: name -> share of the people.
+    people: how many there are. size: pixels a side. factors: those that are not as usual. splits:
+    name -> share of the people.
 
     Raises InputError for what is out of range or unknown, with the name of the field.
     """
 
     name: str = "usual"
     people: int = 3000
-    source: str = "model"
     size: int = 256
     factors: Mapping[str, Factor] = field(default_factory=dict)
     together: tuple[Together, ...] = ()
@@ -142,7 +139,6 @@ class Recipe:
     def __post_init__(self) -> None:
         _check(isinstance(self.name, str) and bool(self.name), "name", "a text")
         _check(_whole(self.people, 1, 10**7), "people", "1 to 10 million")
-        _check(self.source in SOURCES, "source", " or ".join(SOURCES))
         _check(_whole(self.size, 32, LARGEST_SIZE), "size", f"32 to {LARGEST_SIZE} pixels")
         for name, factor in self.factors.items():
             _check_factor(name, factor)

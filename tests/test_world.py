@@ -64,7 +64,8 @@ def test_a_sample_follows_from_recipe_seed_and_number() -> None:
 @pytest.mark.slow
 def test_200_samples_are_the_same_in_another_process() -> None:
     code = (
-        "import hashlib; from mien.world.world import World; w = World(seed=1)\n"
+        "import hashlib; from mien.world.recipe import Recipe\n"
+        "from mien.world.world import World; w = World(Recipe(size=96), seed=1)\n"
         "h = hashlib.sha256()\n"
         "for i in range({0}, 200, {1}): h.update(w.sample(i)['image'].tobytes())\n"
         "print(h.hexdigest())"
@@ -74,7 +75,7 @@ def test_200_samples_are_the_same_in_another_process() -> None:
         command = [sys.executable, "-c", code.format(first, step)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    world = World(seed=1)
+    world = World(Recipe(size=96), seed=1)
     images = [world.sample(i)["image"].tobytes() for i in range(200)]
     import hashlib
 

@@ -29,7 +29,8 @@ MOST_TURN = 10.0  # degrees
 IN_PLACE = np.concatenate([LEFT_EYE, RIGHT_EYE, LEFT_IRIS, RIGHT_IRIS, LIPS_INNER])
 """Landmarks whose places follow from what they mean: lids, irises and where the lips meet."""
 
-FROZEN = Priors(sparsity=1e-4, slack=0.0)  # of expressions
+FROZEN = Priors(noise=1.5, sparsity=1e-4, slack=0.0, distance_spread=0.35)
+"""No expression; the rest does not follow what is usual, so that the head stays as it is."""
 
 
 @dataclass(slots=True)

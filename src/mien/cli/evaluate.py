@@ -11,6 +11,7 @@ from mien.cli.options import Data, Limit, Result
 LANDMARKS = "mien evaluate landmarks --out landmarks.json"
 DETECTION = "mien evaluate detection --out detection.json"
 HEADS = "mien evaluate heads --out heads.json"
+REFINEMENT = "mien evaluate refinement --out refinement.json"
 
 Peers = Annotated[
     bool, typer.Option("--peers/--no-peers", help="Also use the other tools, in --peers-env.")
@@ -29,7 +30,7 @@ PeersEnv = Annotated[
 app = typer.Typer(
     cls=Map,
     help="Measure accuracy on labelled data.",
-    epilog=examples(LANDMARKS, DETECTION, HEADS),
+    epilog=examples(LANDMARKS, DETECTION, HEADS, REFINEMENT),
     rich_markup_mode=None,
 )
 
@@ -69,5 +70,13 @@ def detection(data: Data, out: Result = None, limit: Limit = None) -> None:
 def heads(data: Data, out: Result = None, limit: Limit = None) -> None:
     """Heads fitted to landmarks: against known heads, on photos and on clips, and how fast."""
     from mien.evaluate.heads import main
+
+    main(data=data, out=out, limit=limit)
+
+
+@app.command(epilog=examples(REFINEMENT, "mien evaluate refinement --limit 5"))
+def refinement(data: Data, out: Result = None, limit: Limit = None) -> None:
+    """What photometric refinement adds to a fit: against known heads, and on portraits (torch)."""
+    from mien.evaluate.refinement import main
 
     main(data=data, out=out, limit=limit)

@@ -11,6 +11,7 @@ landmarks with the focal length known, and refined. The skin is
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -89,6 +90,18 @@ def measure(
         chosen = np.flatnonzero(portraits.test)[: min(PORTRAITS, limit or PORTRAITS)]
         result["portraits"] = portrait_errors(portraits, chosen, model, way)
     return result
+
+
+def main(data: Path, out: Path | None = None, limit: int | None = None) -> None:
+    """Measure, print, and write the result as JSON.
+
+    data: folder with ``portraits``. limit: so many heads and portraits only.
+    """
+    portraits = Portraits.load(data / "portraits")
+    labels = report.fingerprint([data / "portraits" / "labels.npz"])
+    report.finish(
+        "refinement/1", {"portraits": labels, "limit": limit}, measure(portraits, limit), out
+    )
 
 
 def _refine(image: np.ndarray, fit: HeadFit, model: HeadModel, landmarks: np.ndarray) -> HeadFit:

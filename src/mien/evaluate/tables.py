@@ -16,12 +16,13 @@ from mien.errors import InputError
 from mien.media.files import atomic
 
 FOLDER = Path("docs/benchmarks")
-FILES = ("landmarks.json", "detection.json", "heads.json", "speed-analyze.json",
+FILES = ("landmarks.json", "detection.json", "heads.json", "refinement.json", "speed-analyze.json",
          "speed-raster.json", "speed-render.json")  # fmt: skip
 TITLES = {
     "landmarks": "Landmarks",
     "detection": "Detection",
     "heads": "Heads",
+    "refinement": "Refinement",
     "speed-analyze": "Speed of analyze",
     "speed-raster": "Speed of the rasteriser",
     "speed-render": "Speed of drawing",
@@ -438,6 +439,32 @@ def raster(results: dict[str, Any]) -> list[Table]:
     return made
 
 
+def refinement(results: dict[str, Any]) -> list[Table]:
+    """Tables of ``mien evaluate refinement``."""
+    rows = [
+        [f"{skin}, landmarks {noise}, {what}", *_changed(compared)]
+        for skin, noises in results["known"].items()
+        for noise, errors in noises.items()
+        for what, compared in errors.items()
+        if isinstance(compared, dict) and "before" in compared
+    ]
+    if "portraits" in results:
+        rows += [
+            [f"portraits, {what}", *_changed(compared)]
+            for what, compared in results["portraits"].items()
+            if isinstance(compared, dict)
+        ]
+    note = f"Medians over {results['heads']} known heads; better: the share that gets better."
+    columns = ("", "before", "after", "mean change", "95 % interval", "better")
+    return [Table("What refinement changes", columns, rows, note)]
+
+
+def _changed(compared: dict[str, Any]) -> list[str]:
+    numbers = [f"{compared[key]:.4g}" for key in ("before", "after", "change")]
+    low, high = compared["change_ci95"]
+    return [*numbers, f"{low:.3g} to {high:.3g}", f"{100 * compared['better']:.0f} %"]
+
+
 def render(results: dict[str, Any]) -> list[Table]:
     """Tables of ``mien bench render``."""
     portrait, world = results["portrait"], results["world"]
@@ -462,6 +489,7 @@ MAKERS: dict[str, Callable[[dict[str, Any]], list[Table]]] = {
     "landmarks": landmarks,
     "detection": detection,
     "heads": heads,
+    "refinement": refinement,
     "speed-analyze": speed,
     "speed-raster": raster,
     "speed-render": render,

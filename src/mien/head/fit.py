@@ -529,7 +529,7 @@ def _within(matrix: np.ndarray, right: np.ndarray, low: np.ndarray, high: np.nda
     """
     x = np.zeros(len(right))
     for _ in range(ACTIVE_SETS):
-        _descend(matrix, right, low, high, x)
+        _descend(matrix, right - matrix @ x, low, high, x)
         held = (x <= low) | (x >= high)
         free = np.flatnonzero(~held)
         rest = right[free] - matrix[np.ix_(free, np.flatnonzero(held))] @ x[held]
@@ -542,9 +542,8 @@ def _within(matrix: np.ndarray, right: np.ndarray, low: np.ndarray, high: np.nda
 
 
 @njit(cache=True, nogil=True)
-def _descend(matrix, right, low, high, x):
-    """Sweeps of coordinate descent from x, in place."""
-    left = right - matrix @ x
+def _descend(matrix, left, low, high, x):
+    """Sweeps of coordinate descent from x, in place; left: the right side less ``matrix @ x``."""
     for _ in range(SWEEPS):
         for i in range(len(x)):
             moved = min(max(x[i] + left[i] / matrix[i, i], low[i]), high[i]) - x[i]

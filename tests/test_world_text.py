@@ -482,7 +482,7 @@ def test_texts_vary(worldly: list[Sample]) -> None:
     assert distinct_n([line(e, rng) for e in FELT for _ in range(25)], 2) > LEAST["lines"]
 
 
-LEAST = {"long": 0.037, "short": 0.078, "talk": 0.18, "lines": 0.26}
+LEAST = {"long": 0.037, "short": 0.078, "talk": 0.155, "lines": 0.26}
 
 # -- dialogue --------------------------------------------------------------------------------------
 

@@ -31,7 +31,6 @@ from mien.world.performance import (
     Episode,
     Manner,
     Performance,
-    eye_look_curves,
     eyes_in_head,
     perform,
     pink_noise,
@@ -361,9 +360,9 @@ def test_every_performance_is_within_bounds_and_reads_back(
     assert np.allclose(motion.expression[:50, GAZE_CURVES], expected, atol=1e-6)
 
 
-def test_eye_look_curves_are_those_of_the_fit() -> None:
+def test_gaze_curves_of_many_are_those_of_each() -> None:
     gaze = generator().uniform(-40, 40, (200, 2, 2))
-    assert np.allclose(eye_look_curves(gaze), [gaze_curves(one) for one in gaze])
+    assert np.allclose(gaze_curves(gaze), [gaze_curves(one) for one in gaze])
 
 
 def test_people_blink_as_people_do(hour: Performance) -> None:

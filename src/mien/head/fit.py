@@ -460,13 +460,12 @@ class Stream:
 
 
 def gaze_curves(gaze: np.ndarray) -> np.ndarray:
-    """The eight ``eyeLook`` weights of ``GAZE_CURVES`` that stand for a gaze (2, 2) in degrees."""
-    out = []
-    for eye, outwards in ((0, 1.0), (1, -1.0)):
-        yaw, pitch = gaze[eye] * (outwards, 1.0)
-        for way, degrees in (("Up", pitch), ("Down", -pitch), ("In", -yaw), ("Out", yaw)):
-            out.append(min(max(degrees / EYELOOK_DEGREES[way], 0.0), 1.0))
-    return np.array(out)
+    """The ``eyeLook`` weights (..., 8) of ``GAZE_CURVES`` for a gaze (..., 2, 2) in degrees."""
+    gaze = np.asarray(gaze, np.float64)
+    outwards, up = gaze[..., 0] * (1, -1), gaze[..., 1]
+    ways = np.stack([up, -up, -outwards, outwards], -1)
+    full = [EYELOOK_DEGREES[way] for way in ("Up", "Down", "In", "Out")]
+    return (ways / full).clip(0, 1).reshape(*gaze.shape[:-2], 8)
 
 
 def _checked(landmarks: np.ndarray) -> np.ndarray:

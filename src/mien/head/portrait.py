@@ -31,7 +31,8 @@ from mien.head.layers import split
 from mien.head.model import EYELOOK_DEGREES, REGIONS, HeadModel, rotations
 from mien.head.raster import Fragments, rasterize
 from mien.head.shading import vertex_normals
-from mien.head.sheet import Person, pins, smoothstep, turned
+from mien.head.sheet import Person, pins, turned
+from mien.head.texture import smoothstep
 
 LARGEST_TURN = (20.0, 20.0, 30.0)
 """Degrees of yaw, pitch and roll from the photo; beyond, there is nothing in the photo to show."""

@@ -25,6 +25,7 @@ from mien.head.ict import PUPIL, Ict
 from mien.head.model import MATERIALS, REGIONS, Contact, Eyes, HeadModel
 from mien.head.seal import Seal, seal
 from mien.head.surface import Paths, charts, edges, triangle_normals, triangles_with
+from mien.head.texture import smoothstep
 
 SIDES = ("Left", "Right")
 MERGED = {name: (f"{name}_L", f"{name}_R") for name in ("browInnerUp", "cheekPuff")}
@@ -388,18 +389,13 @@ def _tongue_out(original: Ict) -> np.ndarray:
     distance, _, _ = Paths(template, mouth).distances(attached)
     x, tip = template[tongue], template[TONGUE_TOP]
     behind, above = tip[2] - x[:, 2], x[:, 1] - tip[1]
-    free = _smoothstep(distance[tongue] / 14)
-    out = free * _smoothstep(1 - behind / 58)
+    free = smoothstep(distance[tongue] / 14)
+    out = free * smoothstep(1 - behind / 58)
     field = np.zeros_like(template)
     field[tongue, 0] = -0.12 * out * x[:, 0]
     field[tongue, 1] = out * (-0.45 * (above - 2 + 0.06 * behind) + 6) - 9 * out**4
     field[tongue, 2] = 38 * out
     return field
-
-
-def _smoothstep(t: np.ndarray) -> np.ndarray:
-    t = t.clip(0, 1)
-    return t * t * (3 - 2 * t)
 
 
 # -- names, identity, regions ------------------------------------------------------------------
@@ -454,7 +450,7 @@ def _principal(rig: Rig, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _neck_weights(template: np.ndarray) -> np.ndarray:
     """How far each vertex follows the head: 1 from chin and nape upwards, 0 at the shoulders."""
     height = template[:, 1] + 0.32 * template[:, 2]  # the same at the chin as at the nape
-    return _smoothstep((height + 135) / 90).astype(np.float32)
+    return smoothstep((height + 135) / 90).astype(np.float32)
 
 
 def _regions(rig: Rig, landmarks: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.head.surface import Paths
+from mien.head.texture import smoothstep
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ def seal(
         mine = sides[vertices] == side
         skin = vertices[mine]
         position = _smooth_positions(closed, skin, line, positions[side])
-        fade = _smoothstep(1 - distances[side][skin] / reach)
+        fade = smoothstep(1 - distances[side][skin] / reach)
         carried[mine] = fade[:, None] * _interpolation(position, knots, ends=True)
         parts[mine] = part
     margin = np.concatenate([upper, lower])
@@ -114,8 +115,3 @@ def _interpolation(at: np.ndarray, knots: np.ndarray, ends: bool = False) -> np.
         padded = np.concatenate([[0.0], knots, [1.0]])
         return _interpolation(at, padded)[:, 1:-1]
     return np.stack([np.interp(at, knots, unit) for unit in np.eye(len(knots))], 1)
-
-
-def _smoothstep(t: np.ndarray) -> np.ndarray:
-    t = t.clip(0, 1)
-    return t * t * (3 - 2 * t)

@@ -6,7 +6,7 @@ import numpy as np
 from mien.head.camera import Perspective
 from mien.head.model import REGIONS, HeadModel
 from mien.head.raster import interpolate, rasterize
-from mien.head.texture import pull_push
+from mien.head.texture import pull_push, smoothstep
 
 CELLS = 80  # along the longer side
 FINE = 640  # pixels of the longer side up to which the sheet is drawn at full size
@@ -174,9 +174,3 @@ def resample(image: np.ndarray, maps: np.ndarray) -> np.ndarray:
     """The image at places (..., 2), counted from the centre of its first pixel."""
     x, y = np.ascontiguousarray(maps[..., 0]), np.ascontiguousarray(maps[..., 1])
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def smoothstep(x: np.ndarray) -> np.ndarray:
-    """0 up to 0, 1 from 1 on, smooth between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)

@@ -28,7 +28,7 @@ import numpy as np
 
 from mien.errors import InputError
 from mien.face import Motion
-from mien.head.fit import GAZE_CURVES
+from mien.head.fit import GAZE_CURVES, gaze_curves
 from mien.head.model import EYELOOK_DEGREES, rotations
 from mien.world.action_units import COUNT, INDEX, MAXIMUM, curves, hide_behind_lids
 from mien.world.emotions import NAMES, Programme, sample
@@ -253,7 +253,7 @@ def perform(
     pose = head_motion(time, glances, sample_nods(seconds, head, manner), head, manner)
     gaze = eyes_in_head(glances.gaze(time) + 0.1 * pink_noise(time, 2, look), pose, manner.distance)
     expression = curves(sides)
-    expression[:, GAZE_CURVES] = eye_look_curves(gaze)
+    expression[:, GAZE_CURVES] = gaze_curves(gaze)
     return Performance(
         Motion(fps, expression, pose, gaze),
         sides.astype(np.float32),
@@ -509,14 +509,6 @@ def eyes_in_head(gaze: np.ndarray, pose: np.ndarray, distance: float) -> np.ndar
     eyes[:, 1, 0] = eyes[:, 1, 0].clip(-reach["Out"], reach["In"])
     eyes[..., 1] = eyes[..., 1].clip(-reach["Down"], reach["Up"])
     return eyes
-
-
-def eye_look_curves(gaze: np.ndarray) -> np.ndarray:
-    """``mien.head.fit.gaze_curves`` for (n, 2, 2): (n, 8). Lids follow by what these curves do."""
-    outwards, up = gaze[..., 0] * (1, -1), gaze[..., 1]
-    ways = np.stack([up, -up, -outwards, outwards], -1)
-    full = [EYELOOK_DEGREES[way] for way in ("Up", "Down", "In", "Out")]
-    return (ways / full).clip(0, 1).reshape(len(gaze), 8)
 
 
 # -- signals -------------------------------------------------------------------------------------

@@ -133,8 +133,6 @@ def truth(scene: Scene, drawn: Drawn) -> Sample:
 def _surroundings(factors: dict[str, Any], who: Person, rng: np.random.Generator) -> dict[str, Any]:
     """What is on, around and before a person: the fields of a scene."""
     spawned = rng.spawn(8)
-    skin = AlbedoModel.bundled().texture(who.albedo)
-    tone = tuple(np.median(skin[90:110, 50:70].reshape(-1, 3), 0).tolist())
     props = []
     if factors["glasses"]:
         props.append(occluders.Glasses.sample(spawned[0]))
@@ -143,7 +141,7 @@ def _surroundings(factors: dict[str, Any], who: Person, rng: np.random.Generator
     if factors["occluder"]:
         kind = spawned[2].choice(3)
         props.append(
-            occluders.Hand.sample(spawned[2], tone) if kind == 0
+            occluders.Hand.sample(spawned[2], _hand_colour(who)) if kind == 0
             else occluders.Thing.sample(spawned[2]) if kind == 1
             else occluders.Strands.sample(spawned[2], who.hair.colour)
         )  # fmt: skip
@@ -157,6 +155,13 @@ def _surroundings(factors: dict[str, Any], who: Person, rng: np.random.Generator
         "style": stylise.sample(spawned[7]) if factors["style"] else None,
         "seed": int(rng.integers(2**31)),
     }
+
+
+def _hand_colour(who: Person) -> occluders.Colour:
+    """The linear colour of the skin beside the nose."""
+    skin = AlbedoModel.bundled().texture(who.albedo)
+    red, green, blue = np.median(skin[90:110, 50:70].reshape(-1, 3), 0).tolist()
+    return red, green, blue
 
 
 def _performed(factors: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:

@@ -61,6 +61,17 @@ def test_a_sample_follows_from_recipe_seed_and_number() -> None:
     assert not np.array_equal(first[0]["image"], World(split="val", seed=3).sample(0)["image"])
 
 
+def test_only_what_is_named_is_drawn_and_is_the_same() -> None:
+    world = World(PLAIN, seed=3)
+    whole, names = world.sample(1), ("image", "parsing", "normals")
+    part = world.sample(1, names)
+    assert set(part) == set(names)
+    assert same(part, {name: whole[name] for name in names})
+    assert world.sample(1, ()) == {}
+    with pytest.raises(InputError, match="no 'nose'"):
+        world.sample(1, ("image", "nose"))
+
+
 @pytest.mark.slow
 def test_200_samples_are_the_same_in_another_process() -> None:
     code = (

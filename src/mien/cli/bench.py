@@ -13,11 +13,12 @@ CLIP = "mien bench analyze --clip talk.mp4 --out speed.json"
 PLAIN = "mien bench analyze"
 RASTER = "mien bench raster --out raster.json"
 RENDER = "mien bench render --out render.json"
+WORLD = "mien bench world --out world.json"
 
 app = typer.Typer(
     cls=Map,
     help="Measure speed, side by side with other tools.",
-    epilog=examples(PLAIN, CLIP, RASTER, RENDER),
+    epilog=examples(PLAIN, CLIP, RASTER, RENDER, WORLD),
     rich_markup_mode=None,
 )
 
@@ -71,3 +72,11 @@ def render(out: Result = None) -> None:
     from mien.evaluate.bench_render import render as bench_render
 
     bench_render(out)
+
+
+@app.command(epilog=examples(WORLD, "mien bench world"))
+def world(out: Result = None) -> None:
+    """Samples per second of the face world, and where their time goes."""
+    from mien.evaluate.bench_world import measure
+
+    measure(out)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -37,26 +38,47 @@ class Skin:
 
         Materials without one get a flat colour. ``side``: texels of the large ones.
         """
-        small, gutter = side // 4, max(1, side // GUTTERS)
-        height, width = side + small + 4 * gutter, 2 * side + 4 * gutter
-        atlas = np.zeros((height, width, 3), np.float32)
-        uv, corners = [], np.empty_like(model.uv_triangles)
-        for number, material in enumerate(MATERIALS):
-            large = material in ("face", "back")
-            size, top = (side, 0) if large else (small, side + 2 * gutter)
-            whole = size + 2 * gutter
-            left = whole * (number if large else number - 2)
+        layout = _layout(model, side)
+        atlas = np.zeros((*layout.shape, 3), np.float32)
+        for material, (top, left, size, gutter) in layout.places.items():
             image = textures.get(material, np.full((1, 1, 3), FLAT[material], np.uint8))
             linear = to_linear(image) if image.dtype == np.uint8 else image
-            way = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_LINEAR
-            linear = cv2.resize(linear, (size, size), interpolation=way)
-            around = ((gutter, gutter), (gutter, gutter), (0, 0))
-            atlas[top : top + whole, left : left + whole] = np.pad(linear, around, "edge")
-            place = model.uv * size + [left + gutter, height - top - whole + gutter]
-            uv.append(place / [width, height])
-            mine = model.material == number
-            corners[mine] = model.uv_triangles[mine] + number * len(model.uv)
-        return cls(Texture(atlas), np.concatenate(uv).astype(np.float32), corners)
+            if linear.shape[:2] != (size, size):
+                way = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_LINEAR
+                linear = cv2.resize(linear, (size, size), interpolation=way)
+            whole = size + 2 * gutter
+            atlas[top : top + whole, left : left + whole] = cv2.copyMakeBorder(
+                linear, gutter, gutter, gutter, gutter, cv2.BORDER_REPLICATE
+            )
+        return cls(Texture(atlas), layout.uv, layout.uv_triangles)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """Where an atlas has what. shape: rows and columns. places: top, left, size, gutter."""
+
+    shape: tuple[int, int]
+    places: dict[str, tuple[int, int, int, int]]
+    uv: np.ndarray
+    uv_triangles: np.ndarray
+
+
+@lru_cache(maxsize=4)
+def _layout(model: HeadModel, side: int) -> _Layout:
+    small, gutter = side // 4, max(1, side // GUTTERS)
+    height, width = side + small + 4 * gutter, 2 * side + 4 * gutter
+    places, uv, corners = {}, [], np.empty_like(model.uv_triangles)
+    for number, material in enumerate(MATERIALS):
+        large = material in ("face", "back")
+        size, top = (side, 0) if large else (small, side + 2 * gutter)
+        whole = size + 2 * gutter
+        left = whole * (number if large else number - 2)
+        places[material] = (top, left, size, gutter)
+        uv.append((model.uv * size + [left + gutter, height - top - whole + gutter])
+                  / [width, height])  # fmt: skip
+        mine = model.material == number
+        corners[mine] = model.uv_triangles[mine] + number * len(model.uv)
+    return _Layout((height, width), places, np.concatenate(uv).astype(np.float32), corners)
 
 
 def draw(

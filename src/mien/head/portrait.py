@@ -18,6 +18,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -60,7 +61,8 @@ THREADS = 2
 class Portrait:
     """One face of one photo, prepared to be moved.
 
-    It takes about a second to make, and then some 30 ms for a frame of 512 x 512 pixels.
+    It takes about a second to make, and then some 30 ms for a frame of 512 x 512 pixels. ``alpha``
+    (H, W) float32 is how much of each pixel of the photo is the person.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Portrait:
         self.image, self.fit, self.model = image, fit, model
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "mien-portrait")
-        self._part = FacePart.of(model)
+        self._part = _part(model)
         self._neutral = self._part.model.neutral(fit.identity)
         self._source = self._part.model.animate(self._neutral, fit.expression, fit.gaze)
         head = fit.vertices(model)
@@ -158,6 +160,9 @@ class Portrait:
         skull = region < REGIONS.index("neck")
         layers = split(self._photo, skull, (region < len(REGIONS)) & ~skull)
         self._background = layers.background
+        x0, y0, x1, y1 = self._window
+        self.alpha = np.zeros(self.image.shape[:2], np.float32)
+        self.alpha[y0:y1, x0:x1] = layers.person[..., 3]
         self._person = Person(
             layers.person, head, model, self._camera, self._placed[self._anchors],
             FOLLOWING * self._per_mm,
@@ -384,6 +389,12 @@ class Portrait:
         height = self._photo.shape[0]
         edges = [height * i // BANDS for i in range(BANDS + 1)]
         list(self._pool.map(lambda rows: work(*rows), itertools.pairwise(edges)))
+
+
+@lru_cache(maxsize=2)
+def _part(model: HeadModel) -> FacePart:
+    """The part that moves, which all portraits of a model share."""
+    return FacePart.of(model)
 
 
 def rest(motion: Motion) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

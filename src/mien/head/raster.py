@@ -46,6 +46,9 @@ SUBPIXELS = 1024.0
 LEAST_AREA = 1e-9  # twice that of a triangle, square pixels: slopes stay finite
 FARTHEST = 1e9  # pixels from the picture's corner, and mm of depth: numbers stay finite
 NEAR = 1.0  # mm
+TILE = 8  # pixels a side of the squares whose farthest depth is known, to leave out what is hidden
+ROUNDING = 1e-4  # of a key, more than it is off in a row of pixels
+REFRESH = 8192  # triangles after which it is looked for again
 BANDS_PER_THREAD = 4  # so that threads end together although rows differ in work
 
 
@@ -119,7 +122,7 @@ def rasterize(
     boxes = np.empty((*batch, len(triangles), 4), np.int32)
     snapped = np.empty_like(vertices)
     for item in np.ndindex(batch):
-        snapped[item] = _snapped(vertices[item], perspective)
+        _snap(vertices[item], perspective, snapped[item])
         _set_up(
             vertices[item], snapped[item], triangles, width, height, perspective, cull,
             near if perspective else -np.inf, boxes[item], fragments.slopes[item],
@@ -334,15 +337,18 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def _snapped(vertices: np.ndarray, perspective: bool) -> np.ndarray:
-    """(n, 3): x, y on the subpixel grid, and a key linear in the picture, larger where nearer.
+@njit(cache=True, nogil=True, error_model="numpy")
+def _snap(vertices, perspective, out):
+    """x, y on the subpixel grid, and a key linear in the picture, larger where nearer.
 
     The key is not finite where a vertex has no place in the picture.
     """
-    with np.errstate(all="ignore"):
-        key = 1 / vertices[:, 2] if perspective else -vertices[:, 2]
-        key[~(np.abs(vertices) < FARTHEST).all(1)] = np.nan
-        return np.column_stack([np.rint(vertices[:, :2] * SUBPIXELS) / SUBPIXELS, key])
+    for i in range(len(vertices)):
+        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        inside = abs(x) < FARTHEST and abs(y) < FARTHEST and abs(z) < FARTHEST
+        out[i, 0] = np.rint(x * SUBPIXELS) / SUBPIXELS
+        out[i, 1] = np.rint(y * SUBPIXELS) / SUBPIXELS
+        out[i, 2] = (1 / z if perspective else -z) if inside else np.nan
 
 
 @njit(cache=True, nogil=True)
@@ -386,13 +392,21 @@ def _draw(snapped, triangles, order, boxes, first, last, index):
     Edge functions are sums and products of multiples of 1/1024 and so without rounding.
     """
     nearest = np.full((last - first, index.shape[1]), -np.inf, np.float32)
+    tiles = np.full((-(-(last - first) // TILE), -(-index.shape[1] // TILE)), -np.inf, np.float32)
     index[first:last] = -1
     top = uint32(first)  # unsigned: signed indices are first looked at for counting from the end
-    for t in order:
+    for number, t in enumerate(order):
+        if number % REFRESH == 0 and number > 0:
+            _farthest(nearest, tiles)
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ax, ay, ak = snapped[a, 0], snapped[a, 1], snapped[a, 2]
         bx, by, bk = snapped[b, 0], snapped[b, 1], snapped[b, 2]
         cx, cy, ck = snapped[c, 0], snapped[c, 1], snapped[c, 2]
+        y0, y1 = max(boxes[t, 1], first), min(boxes[t, 3], last)
+        most = max(ak, bk, ck)
+        most += abs(most) * ROUNDING
+        if _hidden(tiles, most, boxes[t, 0], y0 - first, boxes[t, 2], y1 - first):
+            continue
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0:
             continue
@@ -400,7 +414,6 @@ def _draw(snapped, triangles, order, boxes, first, last, index):
             bx, by, bk, cx, cy, ck = cx, cy, ck, bx, by, bk
             area = -area
         x0, columns = boxes[t, 0], uint32(boxes[t, 2] - boxes[t, 0])
-        y0, y1 = max(boxes[t, 1], first), min(boxes[t, 3], last)
         px, py = x0 + 0.5, y0 + 0.5
         # Edge functions of the edges before a, b and c: positive inside; per pixel and per row.
         ea = (cx - bx) * (py - by) - (cy - by) * (px - bx)
@@ -427,6 +440,32 @@ def _draw(snapped, triangles, order, boxes, first, last, index):
             eb += eb_y
             ec += ec_y
             key += key_y
+
+
+@njit(cache=True, nogil=True)
+def _farthest(nearest, tiles):
+    """The farthest key of every tile of a depth buffer."""
+    height, width = nearest.shape
+    least = np.empty(width, np.float32)
+    for row in range(tiles.shape[0]):
+        least[:] = np.inf
+        for y in range(row * TILE, min((row + 1) * TILE, height)):
+            for x in range(width):  # in vectors
+                here = nearest[y, x]
+                least[x] = here if here < least[x] else least[x]
+        tiles[row] = np.inf
+        for x in range(width):
+            tiles[row, x // TILE] = min(tiles[row, x // TILE], least[x])
+
+
+@njit(cache=True, nogil=True)
+def _hidden(tiles, key, x0, y0, x1, y1):
+    """Whether all that is drawn in a box of pixels is nearer than a key."""
+    for row in range(y0 // TILE, (y1 - 1) // TILE + 1):
+        for column in range(x0 // TILE, (x1 - 1) // TILE + 1):
+            if not key < tiles[row, column]:
+                return False
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -488,8 +527,8 @@ def _interpolate(attributes, triangles, index, weights, unit, first, last, out):
 
 
 @njit(cache=True, nogil=True)
-def _weight_slopes(slopes, t, weights, x, y, depth, perspective):
-    """Derivatives of a pixel's three weights by x, then by y.
+def weight_slopes(slopes, t, weights, x, y, depth, perspective):
+    """Derivatives of a pixel's three weights by x, then by y; for other kernels.
 
     In perspective a weight is p / (pa + pb + pc) with p linear in the picture, the sum 1 / depth.
     """
@@ -520,7 +559,7 @@ def _derivatives(
                 continue
             t = uint32(index[y, x])
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            xa, xb, xc, ya, yb, yc = _weight_slopes(slopes, t, weights, x, y, depth, perspective)
+            xa, xb, xc, ya, yb, yc = weight_slopes(slopes, t, weights, x, y, depth, perspective)
             for k in range(attributes.shape[1]):
                 fa, fb, fc = attributes[a, k], attributes[b, k], attributes[c, k]
                 out[y, x, k, 0] = xa * fa + xb * fb + xc * fc
@@ -541,7 +580,7 @@ def _paint(
             t = uint32(index[y, x])
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
             wa, wb, wc = weights[y, x, 0], weights[y, x, 1], weights[y, x, 2]
-            xa, xb, xc, ya, yb, yc = _weight_slopes(slopes, t, weights, x, y, depth, perspective)
+            xa, xb, xc, ya, yb, yc = weight_slopes(slopes, t, weights, x, y, depth, perspective)
             ua, ub, uc = uv[a, 0], uv[b, 0], uv[c, 0]
             va, vb, vc = uv[a, 1], uv[b, 1], uv[c, 1]
             level, share = mip_level(

@@ -152,9 +152,23 @@ class Texture:
 
 def halved(level: np.ndarray) -> np.ndarray:
     """The next level of a mip-map: means of 2 x 2 texels, the border repeated where one is odd."""
-    height, width = level.shape[:2]
-    level = np.pad(level, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return (level[::2, ::2] + level[1::2, ::2] + level[::2, 1::2] + level[1::2, 1::2]) / 4
+    height, width, channels = level.shape
+    out = np.empty((-(-height // 2), -(-width // 2), channels), level.dtype)
+    _halve(level, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _halve(level, out):
+    bottom, right = level.shape[0] - 1, level.shape[1] - 1
+    for y in range(out.shape[0]):
+        upper, lower = 2 * y, min(2 * y + 1, bottom)
+        for x in range(out.shape[1]):
+            left, beside = 2 * x, min(2 * x + 1, right)
+            for k in range(out.shape[2]):
+                total = level[upper, left, k] + level[lower, left, k]
+                total += level[upper, beside, k] + level[lower, beside, k]
+                out[y, x, k] = total * float32(0.25)
 
 
 def sample(texture: Texture, uv: np.ndarray, slopes: np.ndarray | None = None) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import float32, njit
 
 from mien.head.camera import Camera
 from mien.head.model import MATERIALS, HeadModel
@@ -143,15 +144,38 @@ def pull_push(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     height, width = weight.shape
     if max(height, width) == 1:
         return np.where(weight[..., None] > 0, values, 0)
-    weight = np.minimum(weight, 1)[..., None]
-    padded = ((0, height % 2), (0, width % 2), (0, 0))
-    carried, mass = np.pad(values * weight, padded), np.pad(weight, padded)
-    carried, mass = _quarters(carried), _quarters(mass)
-    coarse = pull_push(carried / np.maximum(mass, 1e-8), np.minimum(mass[..., 0], 1))
+    values, weight = np.asarray(values, np.float32), np.minimum(weight, 1).astype(np.float32)
+    coarse = np.empty((-(-height // 2), -(-width // 2), values.shape[2]), np.float32)
+    mass = np.empty(coarse.shape[:2], np.float32)
+    _pull(values, weight, coarse, mass)
+    coarse = pull_push(coarse, mass)
     around = cv2.resize(coarse, (coarse.shape[1] * 2, coarse.shape[0] * 2))
-    around = around.reshape(*around.shape[:2], -1)[:height, :width]
-    return values * weight + around * (1 - weight)
+    out = np.empty_like(values)
+    _push(values, weight, around.reshape(*around.shape[:2], -1), out)
+    return out
 
 
-def _quarters(level: np.ndarray) -> np.ndarray:
-    return level[::2, ::2] + level[1::2, ::2] + level[::2, 1::2] + level[1::2, 1::2]
+@njit(cache=True, nogil=True)
+def _pull(values, weight, coarse, mass):
+    """Weighted means of 2 x 2 values, and their weight, at most 1."""
+    height, width, channels = values.shape
+    for row in range(coarse.shape[0]):
+        for column in range(coarse.shape[1]):
+            total = float32(0)
+            coarse[row, column] = 0
+            for y in range(2 * row, min(2 * row + 2, height)):
+                for x in range(2 * column, min(2 * column + 2, width)):
+                    total += weight[y, x]
+                    for k in range(channels):
+                        coarse[row, column, k] += weight[y, x] * values[y, x, k]
+            coarse[row, column] /= max(total, float32(1e-8))
+            mass[row, column] = min(total, float32(1))
+
+
+@njit(cache=True, nogil=True)
+def _push(values, weight, around, out):
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            share = weight[y, x]
+            for k in range(out.shape[2]):
+                out[y, x, k] = share * values[y, x, k] + (float32(1) - share) * around[y, x, k]

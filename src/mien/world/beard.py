@@ -8,7 +8,7 @@ Where a beard grows is told on the mean head, in mm; the texture carries it to a
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -239,7 +239,7 @@ _HALF = (1.2, 3.4, 3.9, 3.6, 2.9, 2.1, 0.5)
 
 def brow_mask(chart: Chart, brows: Brows) -> np.ndarray:
     """How much (size, size) float32, 0..1, the skin has the brows' colour; chart: of the face."""
-    places = chart.of_vertices(chart.model.template)
+    places = _places(chart)
     x, y = np.abs(places[..., 0]), places[..., 1]
     middle = np.interp(x, _ALONG, _HEIGHT) + 2.5 * brows.arch * np.exp(-(((x - 43) / 11) ** 2))
     half = brows.thickness * np.interp(x, _ALONG, _HALF, 0, 0)
@@ -249,19 +249,27 @@ def brow_mask(chart: Chart, brows: Brows) -> np.ndarray:
     return (brows.density * mask.clip(0, 1) * chart.covered).astype(np.float32)
 
 
+@lru_cache(maxsize=4)
+def _places(chart: Chart) -> np.ndarray:
+    """Where (size, size, 3) mm on the mean head texels are."""
+    return chart.of_vertices(chart.model.template)
+
+
 def with_brows(albedo: np.ndarray, chart: Chart, brows: Brows) -> np.ndarray:
     """Linear albedo (size, size, 3) of the face with these brows, and less of its own."""
-    there = _own_brows(chart)
-    skin = pull_push(albedo.astype(np.float32), (chart.covered * (there < 0.02)).astype(np.float32))
+    there, beside = _own_brows(chart)
+    skin = pull_push(albedo.astype(np.float32), beside)
     albedo = albedo + ((1 - brows.own) * there)[..., None] * (skin - albedo)
     mask = brow_mask(chart, brows)[..., None]
-    return (albedo + mask * (np.array(brows.colour) * 0.8 - albedo)).astype(np.float32)
+    return (albedo + mask * (np.array(brows.colour) * 0.55 - albedo)).astype(np.float32)
 
 
-def _own_brows(chart: Chart) -> np.ndarray:
-    """Where (size, size) brows of portraits are, 0..1, with a soft edge."""
+@lru_cache(maxsize=4)
+def _own_brows(chart: Chart) -> tuple[np.ndarray, np.ndarray]:
+    """Where brows of portraits are, with a soft edge, and where skin is; (size, size) 0..1 each."""
     regions = [REGIONS.index(name) for name in ("right_brow", "left_brow")]
     there = np.isin(chart.of_triangles(chart.region, 255), regions).astype(np.uint8)
     wide = max(1, round(chart.size / 90))
     grown = cv2.dilate(there, np.ones((2 * wide + 1, 2 * wide + 1), np.uint8)).astype(np.float32)
-    return cv2.GaussianBlur(grown, (0, 0), wide / 1.5)
+    there = cv2.GaussianBlur(grown, (0, 0), wide / 1.5)
+    return there, (chart.covered * (there < 0.02)).astype(np.float32)

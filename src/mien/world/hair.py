@@ -16,17 +16,18 @@ hair fibers", SIGGRAPH 2003. ``strands()`` is a texture of single strands to mul
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numba import njit
+from numba import float32, njit
 
-from mien.head.lighting import received
+from mien.head.lighting import DARKEST
 from mien.head.model import MATERIALS, REGIONS, HeadModel, rotations
 from mien.head.raster import rasterize
 from mien.head.shading import Light, Texture, vertex_normals
+from mien.head.shading import shade as surface_light
 from mien.head.texture import Chart, pull_push, smoothstep
 
 COLOURS = {
@@ -291,13 +292,19 @@ def _scalp() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return triangles[above], model.template, vertex_normals(model.template, model.triangles)
 
 
+@lru_cache(maxsize=1)  # roots, front and back of one person ask for the same
 def _inside(hair: HairStyle) -> np.ndarray:
     """Millimetres (V,) that vertices lie inside the hairline; -50 away from the scalp."""
-    triangles, x, _ = _scalp()
-    some = np.unique(triangles)
+    some, x = _growing(), HeadModel.bundled().template
     inside = np.full(len(x), -50, np.float32)
     inside[some] = hairline(x[some], _recession(hair)) + _ragged(x[some], hair.seed)
     return inside
+
+
+@cache
+def _growing() -> np.ndarray:
+    """The vertices that hair may grow on."""
+    return np.unique(_scalp()[0])
 
 
 def _roots(hair: HairStyle, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -752,31 +759,83 @@ def follow(
     """
     model = HeadModel.bundled()
     moved = np.asarray(vertices, np.float32) - model.template
-    first = hair.corners[::2]
-    weights = hair.weights[::2, :, None]
-    shift = (moved[first] * weights).sum(1).reshape(-1, hair.points, 3)
-    bends = model.neck_weights[first][..., None] * weights
-    bends = bends.sum(1).reshape(-1, hair.points, 1)
-    shift, bends = _smoothed(shift), _smoothed(_smoothed(bends))
-    placed = hair.vertices + np.repeat(shift.reshape(-1, 3), 2, 0)
-    if pose is None:
-        return placed, hair.tangents, hair.normals
-    angles = np.asarray(pose, np.float32)
-    turn = rotations(angles[0], angles[1], angles[2]).astype(np.float32)
-    bend = np.repeat(bends.reshape(-1, 1), 2, 0)
-    arm = placed - model.neck_pivot
-    return (
-        placed + bend * (arm @ turn.T - arm),
-        unit(hair.tangents + bend * (hair.tangents @ turn.T - hair.tangents)),
-        unit(hair.normals + bend * (hair.normals @ turn.T - hair.normals)),
-    )
-
-
-def _smoothed(along: np.ndarray) -> np.ndarray:
-    """Values (n, p, k) of strands, evened out along them; those of roots and tips stay."""
-    out = along.copy()
-    out[:, 1:-1] = (along[:, :-2] + 2 * along[:, 1:-1] + along[:, 2:]) / 4
+    turn = np.eye(3, dtype=np.float32)
+    if pose is not None:
+        turn = rotations(*np.asarray(pose, np.float32)).astype(np.float32)
+    out = np.empty_like(hair.vertices), np.empty_like(hair.tangents), np.empty_like(hair.normals)
+    _carry(
+        hair.vertices, hair.tangents, hair.normals, hair.corners, hair.weights, hair.points, moved,
+        model.neck_weights, np.asarray(model.neck_pivot, np.float32), turn, pose is not None, *out,
+    )  # fmt: skip
     return out
+
+
+@njit(cache=True, nogil=True)
+def _carry(
+    vertices, tangents, normals, corners, weights, points, moved, neck, pivot, turn, turned,
+    out, out_tangents, out_normals,
+):  # fmt: skip
+    """Strand by strand: how far the skin below each point has moved, and how far the neck bends it.
+
+    Both are evened out along the strand. What the two sides of a ribbon share is worked out once.
+    """
+    shift, even = np.empty((points, 3), np.float32), np.empty((points, 3), np.float32)
+    bend, evened = np.empty((points, 1), np.float32), np.empty((points, 1), np.float32)
+    for first in range(0, len(vertices), 2 * points):
+        for p in range(points):
+            i = first + 2 * p
+            shift[p], bend[p] = 0, 0
+            for corner in range(3):
+                vertex, weight = corners[i, corner], weights[i, corner]
+                for k in range(3):
+                    shift[p, k] += weight * moved[vertex, k]
+                bend[p, 0] += weight * neck[vertex]
+        _smooth(shift, even)
+        _smooth(bend, evened)
+        _smooth(evened, bend)
+        for p in range(points):
+            i, share = first + 2 * p, bend[p, 0]
+            for side in (i, i + 1):
+                for k in range(3):
+                    out[side, k] = vertices[side, k] + even[p, k]
+            out_tangents[i], out_normals[i] = tangents[i], normals[i]
+            if turned:
+                _turn(out[i], pivot, turn, share)
+                _turn(out[i + 1], pivot, turn, share)
+                _turn_unit(out_tangents[i], turn, share)
+                _turn_unit(out_normals[i], turn, share)
+            out_tangents[i + 1], out_normals[i + 1] = out_tangents[i], out_normals[i]
+
+
+@njit(cache=True, nogil=True)
+def _smooth(along, out):
+    """Values (p, k) of a strand, evened out along it; those of root and tip stay."""
+    last = len(along) - 1
+    for k in range(along.shape[1]):
+        out[0, k], out[last, k] = along[0, k], along[last, k]
+        for p in range(1, last):
+            around = along[p - 1, k] + float32(2) * along[p, k] + along[p + 1, k]
+            out[p, k] = around * float32(0.25)
+
+
+@njit(cache=True, nogil=True)
+def _turn(place, pivot, turn, share):
+    """A share of the way to where a turn about a pivot brings a place, in place."""
+    x, y, z = place[0] - pivot[0], place[1] - pivot[1], place[2] - pivot[2]
+    for k in range(3):
+        arm = place[k] - pivot[k]
+        place[k] += share * (turn[k, 0] * x + turn[k, 1] * y + turn[k, 2] * z - arm)
+
+
+@njit(cache=True, nogil=True)
+def _turn_unit(vector, turn, share):
+    """The same for a direction, which stays of length 1."""
+    x, y, z = vector[0], vector[1], vector[2]
+    squared = float32(0)
+    for k in range(3):
+        vector[k] += share * (turn[k, 0] * x + turn[k, 1] * y + turn[k, 2] * z - vector[k])
+        squared += vector[k] * vector[k]
+    vector *= float32(1) / np.sqrt(max(squared, float32(1e-18)))
 
 
 def shade(
@@ -794,21 +853,55 @@ def shade(
         light: (9, 3) in the camera's axes, as of :mod:`mien.head.lighting`.
         rotation: (3, 3), the camera's. lamp: its direction and colour are added; camera's axes.
     """
-    turn = np.asarray(rotation, np.float32).T
-    along, facing = tangents @ turn, normals @ turn
-    around = hair.openness[:, None]
     light = np.asarray(light, np.float32)
-    lit = received(facing, light) * (0.22 + 0.78 * around)
     sun, strength = _main_direction(light)
-    gloss = _gloss(along, facing, sun, hair.albedo) * strength
+    towards, colour = np.zeros(3, np.float32), np.zeros(3, np.float32)
     if lamp is not None and lamp.direction is not None and lamp.colour is not None:
         towards = unit(np.asarray(lamp.direction, np.float32))
         colour = np.asarray(lamp.colour, np.float32)
-        sine = np.sqrt(np.maximum(1 - (along @ towards) ** 2, 0))
-        facing_lamp = np.clip(0.35 + 0.65 * facing @ towards, 0, 1)
-        lit = lit + (sine * facing_lamp)[:, None] * colour * (0.1 + 0.9 * around)
-        gloss = gloss + _gloss(along, facing, towards, hair.albedo) * colour
-    return (hair.albedo * lit + gloss * around**1.5).astype(np.float32)
+    # The two sides of a ribbon share all but their place.
+    turn = np.asarray(rotation, np.float32).T
+    along, facing = tangents[::2] @ turn, normals[::2] @ turn
+    out = np.empty_like(hair.albedo)
+    _shade(
+        along, facing, surface_light(facing, Light(light)), hair.albedo, hair.openness,
+        np.stack([sun, towards]), np.stack([strength, colour]).astype(np.float32), out,
+    )  # fmt: skip
+    return out
+
+
+GLOSS, TINTED = 0.05, 0.7  # of the white highlight; of the coloured one, times the albedo
+
+
+@njit(cache=True, nogil=True)
+def _shade(along, facing, around, albedo, openness, lamps, colours, out):
+    """Colours (2 n, 3) of ribbons at n points; lamps (2, 3): where most of the sky's light comes
+    from, which only shines, and a lamp, which also lights."""
+    zero, one = float32(0), float32(1)
+    half = np.empty((2, 3), np.float32)
+    for number in range(2):
+        half[number] = lamps[number]
+        half[number, 2] += one
+        half[number] /= np.sqrt((half[number] * half[number]).sum())
+    for i in range(len(along)):
+        tx, ty, tz = along[i, 0], along[i, 1], along[i, 2]
+        nx, ny, nz = facing[i, 0], facing[i, 1], facing[i, 2]
+        free = openness[2 * i]
+        across = tx * lamps[1, 0] + ty * lamps[1, 1] + tz * lamps[1, 2]
+        towards = nx * lamps[1, 0] + ny * lamps[1, 1] + nz * lamps[1, 2]
+        direct = min(max(float32(0.35) + float32(0.65) * towards, zero), one)
+        direct *= np.sqrt(max(one - across * across, zero)) * (float32(0.1) + float32(0.9) * free)
+        shining = free * np.sqrt(free)
+        first = _lobes(tx, ty, tz, nx, ny, nz, lamps[0], half[0])
+        second = _lobes(tx, ty, tz, nx, ny, nz, lamps[1], half[1])
+        for k in range(3):
+            own = albedo[2 * i, k]
+            sky = max(around[i, k], float32(DARKEST)) * (float32(0.12) + float32(0.78) * shining)
+            white = first[0] * colours[0, k] + second[0] * colours[1, k]
+            tinted = first[1] * colours[0, k] + second[1] * colours[1, k]
+            gloss = float32(GLOSS) * white + float32(TINTED) * own * tinted
+            value = own * (sky + direct * colours[1, k]) + shining * gloss
+            out[2 * i, k], out[2 * i + 1, k] = value, value
 
 
 def _main_direction(light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -819,18 +912,27 @@ def _main_direction(light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return towards, np.maximum(towards @ light[[3, 1, 2]], 0) * 0.4886
 
 
-GLOSS, TINTED = 0.05, 0.7  # of the white highlight; of the coloured one, times the albedo
+@njit(cache=True, nogil=True)
+def _lobes(tx, ty, tz, nx, ny, nz, lamp, half):
+    """Highlights: a white one shifted to the root, a wider coloured one to the tip."""
+    seen = nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + float32(0.15)
+    seen = min(max(seen, float32(0)), float32(1))
+    to_root = _sine_squared(tx, ty, tz, nx, ny, nz, half, float32(-0.12))
+    to_tip = _sine_squared(tx, ty, tz, nx, ny, nz, half, float32(0.18))
+    narrow = to_root * to_root  # to the 35th: the sine to the 70th
+    narrow = narrow * narrow * narrow * narrow
+    narrow = narrow * narrow * narrow * narrow * to_root * to_root * to_root
+    wide = to_tip * to_tip  # to the 9th
+    wide = wide * wide * wide * wide * to_tip
+    return seen * narrow, seen * wide
 
 
-def _gloss(
-    along: np.ndarray, facing: np.ndarray, towards: np.ndarray, albedo: np.ndarray
-) -> np.ndarray:
-    """Highlights (n, 3): a white one shifted to the root, a wider coloured one to the tip."""
-    half = unit(towards + np.array([0, 0, 1], np.float32))
-    seen = np.clip(facing @ towards + 0.15, 0, 1)
-    first = np.sqrt(np.maximum(1 - (unit(along - 0.12 * facing) @ half) ** 2, 0)) ** 70
-    second = np.sqrt(np.maximum(1 - (unit(along + 0.18 * facing) @ half) ** 2, 0)) ** 18
-    return (seen * first)[:, None] * GLOSS + (seen * second)[:, None] * albedo * TINTED
+@njit(cache=True, nogil=True)
+def _sine_squared(tx, ty, tz, nx, ny, nz, half, shift):
+    """Of the angle between a strand, tilted by a shift, and the direction halfway to the viewer."""
+    x, y, z = tx + shift * nx, ty + shift * ny, tz + shift * nz
+    cosine = x * half[0] + y * half[1] + z * half[2]
+    return max(float32(1) - cosine * cosine / (x * x + y * y + z * z), float32(0))
 
 
 # -- on the skin -----------------------------------------------------------------------------------
@@ -848,8 +950,7 @@ def scalp_mask(chart: Chart, hair: HairStyle) -> np.ndarray:
     short = hair.style in ("buzz", "receding")
     dense = 0.86 if short else 0.93
     mask = dense * smoothstep((inside + 2 + 1.2 * grain) / (16 if short else 10))
-    ears = np.isin(chart.of_triangles(chart.region, 255), _ears())
-    mask *= chart.covered & ~ears
+    mask *= _beside_ears(chart)
     return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(0.4, chart.size / 900))
 
 
@@ -859,8 +960,11 @@ def scalp_colour(hair: HairStyle) -> np.ndarray:
     return 0.55 * (np.array(hair.colour) * (1 - hair.grey) + grey * hair.grey)
 
 
-def _ears() -> list[int]:
-    return [REGIONS.index("right_ear"), REGIONS.index("left_ear")]
+@lru_cache(maxsize=8)
+def _beside_ears(chart: Chart) -> np.ndarray:
+    """Texels (size, size) bool of a chart that are not of ears."""
+    ears = [REGIONS.index("right_ear"), REGIONS.index("left_ear")]
+    return chart.covered & ~np.isin(chart.of_triangles(chart.region, 255), ears)
 
 
 def bare(face: np.ndarray, face_chart: Chart, back_chart: Chart) -> tuple[np.ndarray, np.ndarray]:
@@ -869,22 +973,32 @@ def bare(face: np.ndarray, face_chart: Chart, back_chart: Chart) -> tuple[np.nda
     face: linear albedo of the chart ``face``, on which temples are often dark with hair; they and
     the scalp take the colour of the forehead and what else borders on them.
     """
-    model = face_chart.model
-    x = model.template
+    clean = pull_push(face.astype(np.float32), _unstained(face_chart))
+    shared, rows, columns = _seam(face_chart, back_chart)
+    sparse = np.zeros((*back_chart.covered.shape, 3), np.float32)
+    weight = np.zeros(back_chart.covered.shape, np.float32)
+    sparse[rows, columns], weight[rows, columns] = clean[_texels(face_chart, shared)], 1
+    smooth = cv2.GaussianBlur(pull_push(sparse, weight), (0, 0), back_chart.size / 40)
+    return clean, smooth
+
+
+@lru_cache(maxsize=4)
+def _unstained(chart: Chart) -> np.ndarray:
+    """How far (size, size) 0..1 texels of the face show skin that hair does not darken."""
+    x = chart.model.template
     stained = np.maximum(smoothstep((hairline(x) + 26) / 14), smoothstep((x[:, 1] - 90) / 10))
     beside = smoothstep((72 - x[:, 2]) / 16) * smoothstep((x[:, 1] + 35) / 14)
     temples = smoothstep((azimuths(x) - 33) / 9) * smoothstep((x[:, 1] - 34) / 14)
     stained = np.max([stained, beside, temples], axis=0)[:, None].astype(np.float32)
-    keep = (1 - face_chart.of_vertices(stained)[..., 0]).clip(0, 1) * face_chart.covered
-    clean = pull_push(face.astype(np.float32), keep.astype(np.float32))
+    keep = (1 - chart.of_vertices(stained)[..., 0]).clip(0, 1) * chart.covered
+    return keep.astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _seam(face_chart: Chart, back_chart: Chart) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The vertices that two charts share, and their rows and columns in the second."""
     shared = np.intersect1d(face_chart.triangles, back_chart.triangles)
-    colour = _at_vertices(clean, face_chart)[shared]
-    at = _texels(back_chart, shared)
-    sparse = np.zeros((*back_chart.covered.shape, 3), np.float32)
-    weight = np.zeros(back_chart.covered.shape, np.float32)
-    sparse[at], weight[at] = colour, 1
-    smooth = cv2.GaussianBlur(pull_push(sparse, weight), (0, 0), back_chart.size / 40)
-    return clean, smooth
+    return shared, *_texels(back_chart, shared)
 
 
 def _texels(chart: Chart, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -895,11 +1009,6 @@ def _texels(chart: Chart, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     limit = chart.size - 1
     rows = (chart.size - uv[:, 1]).astype(int).clip(0, limit)
     return rows, uv[:, 0].astype(int).clip(0, limit)
-
-
-def _at_vertices(texture: np.ndarray, chart: Chart) -> np.ndarray:
-    """Colours (V, 3) at vertices; of those that are not in the chart, any."""
-    return texture[_texels(chart, np.arange(len(chart.model.template)))]
 
 
 # -- who has which hair ----------------------------------------------------------------------------

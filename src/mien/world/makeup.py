@@ -268,6 +268,12 @@ class _Map:
             out = np.minimum(out, dx * dx + dy * dy)
         return np.sqrt(out)
 
+    def around(self, place: np.ndarray, reach: float) -> tuple[slice, slice]:
+        """The rows and columns within ``reach`` mm of a place (2,) mm."""
+        low = np.floor((place - reach) * (self.size / MM)).astype(int).clip(0)
+        high = np.ceil((place + reach) * (self.size / MM)).astype(int).clip(0)
+        return slice(low[1], high[1]), slice(low[0], high[0])
+
     def filled(self, ring: np.ndarray, soft: float) -> np.ndarray:
         """A ring of points (n, 2) mm filled, (s, s) 0..1, its border ``soft`` mm wide."""
         canvas = np.zeros((self.size, self.size), np.uint8)
@@ -488,6 +494,17 @@ def _window(t: np.ndarray, low: float, high: float, soft: float | np.ndarray) ->
     return smoothstep((t - low) / soft + 0.5) * smoothstep((high - t) / soft + 0.5)
 
 
+@cache
+def dark_lines(size: int) -> np.ndarray:
+    """Where no light gets out (size, size), 0..1: where lips meet, and in the nostrils."""
+    here = _Map.of(size)
+    seam = 0.65 * np.exp(-((here.away(_closed(here.points[face.LIPS_INNER])) / 1.1) ** 2))
+    spots = [here.points[ring].mean(0) for ring in ([20, 60, 79, 239], [250, 290, 309, 459])]
+    away = np.minimum(*(np.hypot((here.x - x) / 3.2, (here.y - y) / 2.0) for x, y in spots))
+    nostrils = 0.75 * np.exp(-(away**2))
+    return (1 - (1 - seam) * (1 - nostrils)).astype(np.float32)
+
+
 def _line(away: np.ndarray, width: float) -> np.ndarray:
     return 1 - smoothstep((away - width / 2 + 0.4) / 0.8)
 
@@ -548,8 +565,10 @@ def _dots(here: _Map, rng: np.random.Generator, count: int) -> np.ndarray:
     centre = here.points[4]
     out = np.zeros((here.size, here.size), np.float32)
     for place in centre + rng.normal(0, 1, (count, 2)) * (38, 40):
-        away = np.hypot(here.x - place[0], here.y - place[1])
-        out = np.maximum(out, _line(away, rng.uniform(3, 8)))
+        width = rng.uniform(3, 8)
+        box = here.around(place, width / 2 + 0.5)
+        away = np.hypot(here.x[:, box[1]] - place[0], here.y[box[0]] - place[1])
+        out[box] = np.maximum(out[box], _line(away, width))
     return out
 
 

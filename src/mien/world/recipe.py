@@ -28,9 +28,11 @@ import yaml
 from mien.errors import InputError
 from mien.world.emotions import NAMES
 from mien.world.hair import STYLES as HAIR_STYLES
+from mien.world.portraits import Portraits
 
 LARGEST_SIZE = 1024
 PERSON, OWN = "person", "own"
+OF_PORTRAITS = ("portraits", "from_portraits", "backdrop")
 LEVELS = 8  # into how many classes a measured factor falls when another one follows it
 
 
@@ -122,7 +124,10 @@ class Recipe:
     """A data set of the world.
 
     people: how many there are. size: pixels a side. factors: those that are not as usual. splits:
-    name -> share of the people.
+    name -> share of the people. portraits: a folder that ``mien world people`` made, or "" for
+    none. from_portraits: the share of the people of each split that are of portraits: first each
+    portrait of the split, then mixtures of two or three of them. backdrop: the share of pictures
+    of portraits (not of mixtures) that show the person in the portrait, moved and lit anew.
 
     Raises InputError for what is out of range or unknown, with the name of the field.
     """
@@ -135,6 +140,9 @@ class Recipe:
     splits: Mapping[str, float] = field(
         default_factory=lambda: {"train": 0.8, "val": 0.1, "test": 0.1}
     )
+    portraits: str = ""
+    from_portraits: float = 1.0
+    backdrop: float = 0.0
 
     def __post_init__(self) -> None:
         _check(isinstance(self.name, str) and bool(self.name), "name", "a text")
@@ -151,16 +159,24 @@ class Recipe:
         shares = list(self.splits.values())
         good = bool(shares) and all(_share(share) for share in shares)
         _check(good and abs(sum(shares) - 1) < 1e-6, "splits", "shares whose sum is 1")
+        _check(isinstance(self.portraits, str), "portraits", "a folder")
+        _check(_share(self.from_portraits), "from_portraits", "0 to 1")
+        _check(_share(self.backdrop), "backdrop", "0 to 1")
+        _check(bool(self.portraits) or not self.backdrop, "backdrop", "0 without portraits")
+        self.prepared()
 
     @classmethod
     def load(cls, path: str | Path) -> "Recipe":
-        """Read a recipe from YAML; raises InputError with the file's name and the field's."""
+        """Read a recipe from YAML; raises InputError with the file's name and the field's.
+
+        A relative folder of portraits is beside the file.
+        """
         try:
             text = Path(path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
         try:
-            return cls.of(yaml.safe_load(text))
+            return cls.of(_beside(Path(path), yaml.safe_load(text)))
         except yaml.YAMLError as error:
             raise InputError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
         except InputError as error:
@@ -185,14 +201,40 @@ class Recipe:
         return cls(**out)
 
     def fingerprint(self) -> str:
-        """A short hash of what the recipe says."""
-        return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:16]
+        """A short hash of what the recipe says, and of what its portraits are, wherever."""
+        said, prepared = asdict(self), self.prepared()
+        said["portraits"] = prepared.hash if prepared else ""
+        if prepared is None:  # hashes of recipes without portraits are older than these fields
+            said = {name: said[name] for name in said if name not in OF_PORTRAITS}
+        return hashlib.sha256(repr(sorted(said.items())).encode()).hexdigest()[:16]
+
+    def prepared(self) -> Portraits | None:
+        """The portraits, if any; raises InputError with the field's name when there are none."""
+        try:
+            return Portraits.open(self.portraits) if self.portraits else None
+        except InputError as error:
+            raise InputError(f"portraits: {error}") from error
+
+    def parents(self, split: str) -> np.ndarray:
+        """The portraits of a split, by place in the index: its people, and all that are mixed.
+
+        No portrait is in two splits. Raises InputError where a split has fewer than one.
+        """
+        prepared, shares = self.prepared(), self.splits
+        if prepared is None:
+            return np.zeros(0, np.int64)
+        shuffled = np.random.default_rng(len(prepared)).permutation(len(prepared))
+        at, edges = list(shares).index(split), _edges(shares, len(prepared))
+        own = shuffled[edges[at] : edges[at + 1]]
+        if not len(own) and self.from_portraits and self.numbers(split):
+            raise InputError(f"portraits: {len(prepared)} are too few for split {split!r}")
+        return own
 
     def numbers(self, split: str) -> range:
         """The numbers of the people of a split; raises InputError for an unknown one."""
         if split not in self.splits:
             raise InputError(f"no split {split!r}; there are {', '.join(self.splits)}")
-        edges = np.round(np.cumsum([0, *self.splits.values()]) * self.people).astype(int)
+        edges = _edges(self.splits, self.people)
         at = list(self.splits).index(split)
         return range(int(edges[at]), int(edges[at + 1]))
 
@@ -209,6 +251,19 @@ class Recipe:
     def factor(self, name: str) -> Factor:
         """How a factor is drawn here."""
         return self.factors.get(name, FACTORS[name].usual)
+
+
+def _edges(shares: Mapping[str, float], count: int) -> np.ndarray:
+    """From where to where in ``count`` each share goes."""
+    return np.round(np.cumsum([0, *shares.values()]) * count).astype(int)
+
+
+def _beside(path: Path, values: Any) -> Any:
+    """The values of a recipe's file, with its folder of portraits as seen from here."""
+    folder = values.get("portraits") if isinstance(values, dict) else None
+    if not folder or not isinstance(folder, str):
+        return values
+    return values | {"portraits": str(path.parent / folder)}
 
 
 def _fixed(link: Together, leader: int) -> float:

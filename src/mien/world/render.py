@@ -1,43 +1,40 @@
 """Draw a scene, and say the truth about every pixel of it.
 
-The head and the hair on it are one mesh in one depth buffer, drawn at twice the size and averaged.
-Light is computed per vertex: spherical harmonics times ambient occlusion, a lamp with its shadow,
-and a shine on skin, lips and eyes; albedo per pixel. What the picture shows and what is true come
-from the same triangles, so they agree to the pixel.
+Head, hair, clothes and what is worn are one mesh in one depth buffer, drawn at twice the size and
+averaged. Light is computed per vertex: spherical harmonics times ambient occlusion, a lamp with its
+shadow, and a shine on skin, lips and eyes; albedo per sample. What the picture shows and what is
+true come from the same triangles, so they agree to the pixel.
 """
 
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
-import cv2
 import numpy as np
 
-from mien.head import lighting
-from mien.head.albedo import AlbedoModel
-from mien.head.capture import IVORY, PINK, WHITE, iris_texture
+from mien.head.camera import Perspective
 from mien.head.colour import to_srgb
-from mien.head.look import Skin
-from mien.head.model import CELEBAMASK, MATERIALS, REGIONS, HeadModel
-from mien.head.raster import Fragments, interpolate, paint, rasterize
-from mien.head.shading import Light, box_filter, vertex_normals
-from mien.head.texture import Chart
-from mien.world import beard as beards
-from mien.world import degrade, stylise
+from mien.head.model import CELEBAMASK, MATERIALS, HeadModel
+from mien.head.raster import rasterize
+from mien.head.shading import Light, vertex_normals
+from mien.head.shading import shade as received
+from mien.world import degrade, details, stylise
 from mien.world import hair as strands
-from mien.world.makeup import Makeup, detail, sample_detail
-from mien.world.makeup import apply as apply_makeup
-from mien.world.occluders import cast, overlay
+from mien.world.look import Look
+from mien.world.occluders import Prop, box_of, cast, lit_colours
 from mien.world.occluders import make as make_prop
-from mien.world.occlusion import ambient, lit
-from mien.world.scene import Person, Scene
+from mien.world.occlusion import lit
+from mien.world.scene import Scene
+from mien.world.shade import Glass, develop, light_skin, normals_of, placed, places_of
 from mien.world.surroundings import background, dress
 
 SAMPLES = 2  # along each side of a pixel
-SIDE = 256  # texels of the face; the albedo model has fewer
-HAIR, CLOTH = CELEBAMASK.index("hair"), CELEBAMASK.index("cloth")
+CLOTH = CELEBAMASK.index("cloth")
 HIDDEN = 4.0  # mm by which a landmark may lie behind what is seen, and still be visible
 GLOSS = {"face": 1.0, "back": 0.6, "mouth": 2.0, "teeth": 2.0, "sclera": 3.0, "iris": 4.0,
          "pupil": 4.0}  # fmt: skip
+MAPS = ("normals", "albedo", "uv")
+"""Fields of :class:`Drawn` that cost time of their own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +50,7 @@ class Drawn:
     depth: (h, w) float32 mm, infinite beside the person.
     normals: (h, w, 3) float32 in the camera's axes. albedo: (h, w, 3) float32 linear.
     uv: (h, w, 2) float32 of the face's texture, NaN elsewhere.
+    normals, albedo and uv are None where they were not asked for.
     """
 
     colour: np.ndarray
@@ -64,242 +62,180 @@ class Drawn:
     parsing: np.ndarray
     occluded: np.ndarray
     depth: np.ndarray
-    normals: np.ndarray
-    albedo: np.ndarray
-    uv: np.ndarray
+    normals: np.ndarray | None
+    albedo: np.ndarray | None
+    uv: np.ndarray | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """What of a person is the same in every frame, made once.
-
-    skin: the textures, and by material, linear. hair, beard: on this head, or None.
-    """
-
-    skin: Skin
-    hair: strands.Hair | None
-    beard: strands.Hair | None
-    textures: dict[str, np.ndarray]
-
-    @classmethod
-    def of(cls, person: Person) -> "Look":
-        """Textures and hair of a person."""
-        model, statistics = HeadModel.bundled(), AlbedoModel.bundled()
-        face = person.texture
-        if face is None:
-            face = statistics.texture(person.albedo) * np.exp(person.exposure)
-        face = cv2.resize(face.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-        front, rear = _charts()
-        face, back = strands.bare(face, front, rear)
-        aged = sample_detail(np.random.default_rng([person.number, 3]), person.age)
-        face = detail(face, aged).albedo
-        face = beards.with_brows(face, front, person.brows)
-        face = beards.painted(face, front, person.beard)
-        roots = strands.scalp_colour(person.hair).astype(np.float32)
-        textures = {
-            "face": _mixed(face, roots, strands.scalp_mask(front, person.hair)),
-            "back": _mixed(back, roots, strands.scalp_mask(rear, person.hair)),
-            "iris": iris_texture(person.iris).astype(np.float32),
-            "sclera": np.tile(WHITE, (8, 8, 1)).astype(np.float32),
-            "teeth": np.tile(IVORY, (8, 8, 1)).astype(np.float32),
-            "mouth": np.tile(PINK, (8, 8, 1)).astype(np.float32),
-        }
-        return cls(
-            Skin.of(model, textures, SIDE),
-            strands.grow(person.hair),
-            beards.grow_beard(person.beard),
-            textures,
-        )
-
-    def made_up(self, makeup: Makeup) -> "Look":
-        """The same person with make-up."""
-        face = apply_makeup(self.textures["face"], makeup).albedo
-        textures = {**self.textures, "face": face.astype(np.float32)}
-        return replace(self, skin=Skin.of(HeadModel.bundled(), textures, SIDE))
-
-
-@cache
-def _charts() -> tuple[Chart, Chart]:
-    model = HeadModel.bundled()
-    return Chart(model, "face", SIDE), Chart(model, "back", SIDE)
-
-
-def _mixed(under: np.ndarray, colour: np.ndarray, share: np.ndarray) -> np.ndarray:
-    return (under + share[..., None] * (colour - under)).astype(np.float32)
-
-
-def draw(scene: Scene, look: Look, threads: int = 1) -> Drawn:
-    """Draw a scene of a person who looks like ``look``."""
+def draw(scene: Scene, look: Look, threads: int = 1, maps: Collection[str] = MAPS) -> Drawn:
+    """Draw a scene of a person who looks like ``look``; maps: which of ``MAPS`` to draw."""
     model, camera, size = HeadModel.bundled(), scene.camera(), scene.size
     if scene.makeup is not None:
         look = look.made_up(scene.makeup)
-    head = scene.vertices(model)
-    mesh = _Mesh.of(model, look, head, scene)
-    placed = camera.project(mesh.vertices)
-    fragments = rasterize(
-        placed * (SAMPLES, SAMPLES, 1), mesh.triangles, size * SAMPLES, size * SAMPLES,
-        perspective=True, cull=False, threads=threads,
-    )  # fmt: skip
-    colour, albedo = _coloured(model, look, head, mesh, scene, fragments, threads)
-    colour, depth, label = _dressed(colour, fragments.depth, head, scene, threads)
-    there = fragments.covered | (label >= 0)
-    alpha = box_filter(there[..., None].astype(np.float32), SAMPLES)[..., 0]
-    colour = box_filter(colour, SAMPLES)
-    centre = np.s_[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
-    one = replace(fragments, index=fragments.index[centre], weights=fragments.weights[centre],
-                  depth=fragments.depth[centre])  # fmt: skip
+    neutral = _neutral(scene.person.identity.astype(np.float32).tobytes())
+    head = model.animate(neutral, scene.expression, scene.gaze, scene.pose)
     landmarks = model.landmarks(head)
-    at = camera.project(landmarks)
-    middle = camera.project(landmarks.mean(0, keepdims=True))[0, 2]
-    per_mm = camera.focal / middle
-    points = np.column_stack([at[:, :2], (at[:, 2] - middle) * per_mm]).astype(np.float32)
-    others = camera.project(head[model.landmarks68])
-    behind = background(scene.background, size)
-    image = to_srgb(colour + (1 - alpha[..., None]) * behind)
+    mesh = _Mesh.of(model, look, neutral, head, landmarks, scene)
+    at = placed(mesh.vertices, camera, SAMPLES)
+    seen = rasterize(
+        at, mesh.triangles, size * SAMPLES, size * SAMPLES, perspective=True, threads=threads
+    )
+    pixels = develop(
+        seen, mesh.triangles, mesh.classes, look.surface, mesh.light, look.skin.texture,
+        strands.strands(), _glass(mesh.glass, camera, scene, size), samples=SAMPLES,
+        exposure=scene.exposure, tint=_tint(look, len(head)) if "albedo" in maps else None,
+    )  # fmt: skip
+    points = camera.project(landmarks)
+    details.glints(pixels.colour, seen.index, points, scene.light, scene.exposure)
+    middle = float(camera.project(landmarks.mean(0, keepdims=True))[0, 2])
+    middle_of = np.s_[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
+    if "albedo" in maps:
+        pixels.albedo[pixels.worn] = 0
+    return Drawn(
+        colour=pixels.colour,
+        alpha=pixels.alpha,
+        image=_picture(scene, *details.softened(pixels)),
+        landmarks=_in_pixels(points, camera, middle),
+        visible=_visible(points, seen.depth),
+        landmarks68=_in_pixels(camera.project(head[model.landmarks68]), camera, middle),
+        parsing=pixels.label,
+        occluded=pixels.worn & (pixels.label != CLOTH),
+        depth=seen.depth[middle_of].copy(),
+        normals=normals_of(seen, mesh.triangles, mesh.normals, pixels.worn, SAMPLES)
+        if "normals" in maps
+        else None,
+        albedo=pixels.albedo if "albedo" in maps else None,
+        uv=places_of(seen, model.uv, model.uv_triangles, _face(), pixels.worn, SAMPLES)
+        if "uv" in maps
+        else None,
+    )
+
+
+@lru_cache(maxsize=8)
+def _neutral(identity: bytes) -> np.ndarray:
+    """The face at rest, (V, 3), of an identity: the same in all pictures of a person in a row."""
+    return HeadModel.bundled().neutral(np.frombuffer(identity, np.float32))
+
+
+def _picture(scene: Scene, colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The person before the background, (h, w, 3) uint8 sRGB, as the camera takes it."""
+    image = to_srgb(colour + (1 - alpha[..., None]) * background(scene.background, scene.size))
     if scene.faults is not None:
         image = degrade.apply(image, scene.faults, np.random.default_rng(scene.seed))
     if scene.style is not None:
         image = stylise.apply(image, scene.style)
-    worn = label[centre] >= 0
-    known = ~worn[..., None]
-    return Drawn(
-        colour=colour,
-        alpha=alpha,
-        image=image,
-        landmarks=points,
-        visible=_visible(at, depth),
-        landmarks68=np.column_stack([others[:, :2], (others[:, 2] - middle) * per_mm]).astype(
-            np.float32
-        ),
-        parsing=np.where(worn, label[centre], _parsed(model, one)).astype(np.uint8),
-        occluded=worn & (label[centre] != CLOTH),
-        depth=depth[centre],
-        normals=interpolate(mesh.normals, mesh.triangles, one, unit=True) * known,
-        albedo=box_filter(albedo, SAMPLES) * known,
-        uv=np.where(known, _texture_places(model, mesh, one), np.nan),
-    )
+    return image
 
 
-def _dressed(
-    colour: np.ndarray, depth: np.ndarray, head: np.ndarray, scene: Scene, threads: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colour and depth with clothes and props drawn over, and their class, -1 elsewhere.
-
-    Glass counts as seen through unless it hides half of what is behind it.
-    """
-    label = np.full(depth.shape, -1, np.int16)
-    things = [make_prop(prop, head, scene.rotation()) for prop in scene.props]
-    if scene.clothes is not None:
-        things.insert(0, dress(scene.clothes, head))
-    for thing in things:
-        over = overlay(
-            colour, depth, thing, scene.camera(), scene.light, samples=SAMPLES,
-            exposure=scene.exposure, threads=threads,
-        )  # fmt: skip
-        hides = over.alpha > 0.5
-        colour = over.colour
-        depth = np.where(hides, over.depth, depth)
-        label = np.where(hides, over.label, label)
-    return colour, depth, label
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tuft:
-    """Hair or beard as it lies in the mesh: from which vertex and triangle on."""
-
-    hair: strands.Hair
-    vertex: int
-    triangle: int
-    tangents: np.ndarray
-    normals: np.ndarray
+# -- what is drawn ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mesh:
-    """Head, hair and beard together; the head's vertices and triangles come first."""
+    """Head, hair, beard, clothes and props in this order.
+
+    vertices: (n, 3) float32. triangles: (m, 3) int32. classes: (m,) uint8. light: (n, 4) float32,
+    as of ``develop``. normals: (s, 3) float32 of all but clothes and props. glass: props of which a
+    part is see-through.
+    """
 
     vertices: np.ndarray
     triangles: np.ndarray
+    classes: np.ndarray
+    light: np.ndarray
     normals: np.ndarray
-    tufts: tuple[_Tuft, ...]
+    glass: tuple[Prop, ...]
 
     @classmethod
-    def of(cls, model: HeadModel, look: Look, head: np.ndarray, scene: Scene) -> "_Mesh":
-        vertices, triangles = [head], [model.triangles]
-        normals, tufts = [vertex_normals(head, model.triangles)], []
-        neutral = model.neutral(scene.person.identity)
+    def of(
+        cls, model: HeadModel, look: Look, neutral: np.ndarray, head: np.ndarray,
+        landmarks: np.ndarray, scene: Scene,
+    ) -> "_Mesh":  # fmt: skip
+        vertices, light = [head], [np.empty((len(head), 4), np.float32)]
+        normals = [vertex_normals(head, model.triangles)]
         for hair, moves in ((look.hair, False), (look.beard, True)):
             if hair is None:
                 continue
             on = model.animate(neutral, scene.expression, scene.gaze) if moves else neutral
-            placed, tangents, away = strands.follow(hair, on, scene.pose)
-            first, count = sum(map(len, vertices)), sum(map(len, triangles))
-            tufts.append(_Tuft(hair, first, count, tangents, away))
-            vertices.append(placed.astype(np.float32))
-            triangles.append(hair.triangles + first)
-            normals.append(away.astype(np.float32))
+            at, tangents, away = strands.follow(hair, on, scene.pose)
+            vertices.append(at)
+            normals.append(away)
+            light.append(_light_on_hair(hair, tangents, away, scene))
+        person = np.concatenate(vertices)
+        _light_on_skin(model, person, look.surface.triangles, normals[0], scene, light[0])
+        details.shade_eyes(light[0], head, landmarks, scene.rotation())
+        props = _props(head, scene)
+        triangles, classes, count = [look.surface.triangles], [look.surface.classes], len(person)
+        for prop in props:
+            opaque = prop.opaque
+            triangles.append(prop.triangles[opaque] + count)
+            classes.append(prop.label[opaque])
+            light.append(_light_on_prop(prop, scene))
+            count += len(prop.vertices)
         return cls(
-            np.concatenate(vertices), np.concatenate(triangles), np.concatenate(normals),
-            tuple(tufts),
+            np.concatenate([person, *(prop.vertices for prop in props)]),
+            np.concatenate(triangles), np.concatenate(classes), np.concatenate(light),
+            np.concatenate(normals), tuple(prop for prop in props if not prop.opaque.all()),
         )  # fmt: skip
 
 
-def _coloured(
-    model: HeadModel,
-    look: Look,
-    head: np.ndarray,
-    mesh: _Mesh,
-    scene: Scene,
-    fragments: Fragments,
-    threads: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colour and albedo (H, W, 3) float32 linear of every sample."""
-    count = len(model.triangles)
-    skin = _only(fragments, slice(None, count), fragments.index < count)
-    albedo = paint(look.skin.texture, look.skin.uv, look.skin.uv_triangles, skin, threads=threads)
-    received, shine = _light_on_skin(model, head, mesh, scene)
-    both = interpolate(np.hstack([received, shine]), model.triangles, skin, threads=threads)
-    colour = albedo * both[..., :3] + both[..., 3:]
-    for tuft in mesh.tufts:
-        hair, last = tuft.hair, tuft.triangle + len(tuft.hair.triangles)
-        shown = (fragments.index >= tuft.triangle) & (fragments.index < last)
-        strand = _only(fragments, slice(tuft.triangle, last), shown)
-        lit = _light_on_hair(tuft, scene)
-        both = interpolate(np.hstack([lit, hair.albedo]), hair.triangles, strand, threads=threads)
-        both *= paint(strands.strands(), hair.uv, hair.triangles, strand, threads=threads)
-        colour, albedo = colour + both[..., :3], albedo + both[..., 3:]
-    return scene.exposure * colour, albedo
+def _props(head: np.ndarray, scene: Scene) -> list[Prop]:
+    """Clothes, and what is worn and held."""
+    props = [make_prop(prop, head, scene.rotation()) for prop in scene.props]
+    return props if scene.clothes is None else [dress(scene.clothes, head), *props]
 
 
-def _only(fragments: Fragments, triangles: slice, shown: np.ndarray) -> Fragments:
-    """The fragments of some triangles, counted from the first of these."""
-    index = np.where(shown, fragments.index - (triangles.start or 0), -1)
-    return replace(fragments, index=index, slopes=fragments.slopes[triangles])
+def _glass(props: tuple[Prop, ...], camera: Perspective, scene: Scene, size: int) -> list[Glass]:
+    """The see-through parts of props, each drawn in as much of the picture as it covers."""
+    out = []
+    for prop in props:
+        at = placed(prop.vertices, camera, SAMPLES)
+        box = box_of(at, (size * SAMPLES, size * SAMPLES))
+        if box is None:
+            continue
+        rows, columns = box
+        clear = ~prop.opaque
+        width, height = columns.stop - columns.start, rows.stop - rows.start
+        local = at - [columns.start, rows.start, 0]
+        seen = rasterize(local, prop.triangles[clear], width, height, perspective=True)
+        body, mirror = lit_colours(prop, camera, scene.light, scene.exposure)
+        values = np.hstack([body, mirror, prop.alpha[:, None]]).astype(np.float32)
+        out.append(Glass(seen, prop.triangles[clear], rows.start, columns.start, values,
+                         prop.label[clear]))  # fmt: skip
+    return out
+
+
+def _tint(look: Look, head: int) -> np.ndarray:
+    """The albedo (n, 3) of vertices of hair; 0 on the head, which has a texture."""
+    tufts = [tuft.albedo for tuft in (look.hair, look.beard) if tuft is not None]
+    return np.concatenate([np.zeros((head, 3), np.float32), *tufts])
+
+
+# -- light -----------------------------------------------------------------------------------------
 
 
 def _light_on_skin(
-    model: HeadModel, head: np.ndarray, mesh: _Mesh, scene: Scene
-) -> tuple[np.ndarray, np.ndarray]:
-    """Light (V, 3) on the head's vertices, and shine (V, 1)."""
-    light, normals = scene.light, mesh.normals[: len(head)]
-    free = ambient(scene.expression)[:, None]
-    received = np.maximum(lighting.harmonics(normals) @ light.around, 0.12)
-    received *= 0.25 + 0.75 * free
-    facing = np.maximum(normals @ light.lamp, 0)
-    lamp = facing * light.strength
+    model: HeadModel,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    normals: np.ndarray,
+    scene: Scene,
+    out: np.ndarray,
+) -> None:
+    """Light and shine (V, 4) on the head's vertices, into ``out``; all vertices throw shadows."""
+    light, head = scene.light, vertices[: len(normals)]
+    lamp = np.full(len(head), light.strength, np.float32)
     if light.shadow and light.strength > 0.05:
-        lamp *= lit(mesh.vertices, mesh.triangles, light.lamp)[: len(head)]
+        lamp *= lit(vertices, triangles, light.lamp, count=len(head))
     if scene.shade is not None:
         lamp *= cast(scene.shade, head, light.lamp)
-    received += lamp[:, None] * light.colour
     halfway = light.lamp + np.array([0.0, 0.0, 1.0])
     halfway /= np.linalg.norm(halfway)
-    gloss = _gloss() * scene.glossy
-    shine = gloss * (
-        0.5 * lamp * np.maximum(normals @ halfway, 0) ** 24
-        + 0.06 * free[:, 0] * (1 - np.abs(normals[:, 2])) ** 3
-    )
-    return received.astype(np.float32), shine[:, None].astype(np.float32)
+    light_skin(
+        normals, received(normals, Light(light.around)), details.free(scene.expression), lamp,
+        np.asarray(light.lamp, np.float32), halfway.astype(np.float32),
+        np.asarray(light.colour, np.float32), _gloss() * np.float32(scene.glossy), out,
+    )  # fmt: skip
 
 
 @cache
@@ -313,44 +249,51 @@ def _gloss() -> np.ndarray:
     return gloss
 
 
-def _light_on_hair(tuft: _Tuft, scene: Scene) -> np.ndarray:
-    """Colour (n, 3) of the hair's vertices."""
+def _light_on_hair(
+    hair: strands.Hair, tangents: np.ndarray, normals: np.ndarray, scene: Scene
+) -> np.ndarray:
+    """Colour (n, 4) of the hair's vertices; it shines without more."""
     light = scene.light
     lamp = Light(light.around, light.lamp, light.strength * light.colour)
     turn = np.asarray(scene.camera().rotation)
-    return strands.shade(tuft.hair, tuft.tangents, tuft.normals, light.around, turn, lamp)
+    colour = strands.shade(hair, tangents, normals, light.around, turn, lamp)
+    return _with_zeros(colour)
+
+
+def _light_on_prop(prop: Prop, scene: Scene) -> np.ndarray:
+    """Colour (n, 4) of a prop's vertices, with what they mirror."""
+    body, mirror = lit_colours(prop, scene.camera(), scene.light)
+    return _with_zeros(body + mirror)
+
+
+def _with_zeros(colour: np.ndarray) -> np.ndarray:
+    out = np.zeros((len(colour), 4), np.float32)
+    out[:, :3] = colour
+    return out
 
 
 # -- truth -----------------------------------------------------------------------------------------
 
 
-def _visible(placed: np.ndarray, depth: np.ndarray) -> np.ndarray:
+def _in_pixels(points: np.ndarray, camera: Perspective, middle: float) -> np.ndarray:
+    """Projected points (n, 3) with z in pixels from the depth ``middle``, (n, 3) float32."""
+    away = (points[:, 2] - middle) * (camera.focal / middle)
+    return np.column_stack([points[:, :2], away]).astype(np.float32)
+
+
+def _visible(points: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Which points (n, 3), pixels and depth, nothing in a depth buffer (H, W) hides."""
     height, width = depth.shape
-    x, y = (placed[:, i] * SAMPLES for i in (0, 1))
+    x, y = (points[:, i] * SAMPLES for i in (0, 1))
     inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    columns, rows = x.astype(int).clip(0, width - 1), y.astype(int).clip(0, height - 1)
-    near = cv2.dilate(np.nan_to_num(depth, posinf=1e6), np.ones((3, 3), np.uint8))
-    return inside & (placed[:, 2] < near[rows, columns] + HIDDEN)
+    beside = np.arange(-1, 2)
+    columns = (x.astype(int)[:, None] + beside).clip(0, width - 1)
+    rows = (y.astype(int)[:, None] + beside).clip(0, height - 1)
+    farthest = depth[rows[:, :, None], columns[:, None, :]].max((1, 2))
+    return inside & (points[:, 2] < farthest + HIDDEN)
 
 
-def _parsed(model: HeadModel, fragments: Fragments) -> np.ndarray:
-    """The class (h, w) uint8 of every pixel."""
-    classes = model.classes(CELEBAMASK).copy()
-    scalp = model.region == REGIONS.index("hair")
-    classes[scalp] = CELEBAMASK.index("hair")
-    table = np.append(classes, 0)  # the last is the background's
-    index = fragments.index
-    return np.where(index >= len(classes), HAIR, table[np.minimum(index, len(classes))]).astype(
-        np.uint8
-    )
-
-
-def _texture_places(model: HeadModel, mesh: _Mesh, fragments: Fragments) -> np.ndarray:
-    """uv (h, w, 2) of the face's texture, NaN where something else is seen."""
-    hairs = len(mesh.triangles) - len(model.triangles)
-    corners = np.concatenate([model.uv_triangles, np.zeros((hairs, 3), np.int32)])
-    uv = interpolate(model.uv, corners, fragments)
-    face = np.append(model.material == MATERIALS.index("face"), False)
-    shown = face[fragments.index.clip(-1, len(model.triangles))]
-    return np.where(shown[..., None], uv, np.nan)
+@cache
+def _face() -> np.ndarray:
+    """Which of the head's triangles (m,) bool have the face's texture."""
+    return HeadModel.bundled().material == MATERIALS.index("face")

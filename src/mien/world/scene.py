@@ -17,6 +17,7 @@ from mien.world.degrade import Degrade
 from mien.world.hair import HairStyle
 from mien.world.makeup import Makeup
 from mien.world.occluders import Occluder, Shade
+from mien.world.portraits import Record
 from mien.world.stylise import Style
 from mien.world.surroundings import Background, Clothes
 
@@ -32,6 +33,7 @@ class Person:
     hair, beard, brows: as grown. texture: (s, s, 3) float32 linear albedo from a portrait; None: of
     the albedo model.
     age: years as it looks. gender, group: as the portrait's labels say; "" where there is none.
+    source: "model", "portrait" or "mixture"; parents: the portraits that the person is of.
     """
 
     number: int
@@ -46,6 +48,8 @@ class Person:
     age: float = np.nan
     gender: str = ""
     group: str = ""
+    source: str = "model"
+    parents: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +77,7 @@ class Scene:
     glossy: 0..1, how much the skin shines. makeup, clothes, shade (a pattern of shadow) and style:
     None for none. props: what is worn and what is before the face. background: what is behind.
     faults: of the camera; seed: of their noise. labels: what else is known of the frame, by name.
+    portrait: which the person is shown in, of ``mien.world.backdrop``; None for a drawn scene.
     """
 
     person: Person
@@ -95,6 +100,7 @@ class Scene:
     style: Style | None = None
     seed: int = 0
     labels: dict[str, Any] = field(default_factory=dict)
+    portrait: Record | None = None
 
     def camera(self) -> Perspective:
         """The camera, which sees the head of the model upright at ``fill`` of the picture."""

@@ -5,23 +5,27 @@ sample = world.sample(17)           # the same bytes on any machine, in any proc
 sample["image"], sample["landmarks"], sample["parsing"], sample["action_units"], ...
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from mien.errors import InputError
 from mien.head.albedo import AlbedoModel
 from mien.head.fit import GAZE_CURVES, gaze_curves
-from mien.world import degrade, emotions, makeup, occluders, people, stylise, surroundings
+from mien.world import backdrop, degrade, emotions, makeup, occluders, stylise, surroundings
 from mien.world.action_units import INDEX, MAXIMUM, curves, hide_behind_lids
+from mien.world.people import People, person
 from mien.world.recipe import OWN, Recipe
-from mien.world.render import Drawn, Look, draw
+from mien.world.render import MAPS, Drawn, Look, draw
 from mien.world.scene import Person, Scene, sky
+from mien.world.unlit import skin_tone
 
 LIVELY = 0.15  # intensity of what every face does a little
 IDLE_UNITS = (1, 2, 4, 7, 12, 14, 15, 17, 24)
-LOOKS = 48  # people whose textures and hair a process keeps
+LOOKS = 12  # people whose textures and hair, 12 MB each, a process keeps
 
 DRAWN = ("beard", "makeup", "glasses", "mask", "occluder", "pattern", "style")
 """Factors of yes and no that a picture shows."""
@@ -49,25 +53,36 @@ class World:
         self.recipe = recipe or Recipe()
         self.split, self.seed, self.in_a_row = split, seed, in_a_row
         self.people = self.recipe.numbers(split)
+        self._everybody = People(
+            self.people, self.recipe.prepared(), self.recipe.parents(split),
+            self.recipe.from_portraits,
+        )  # fmt: skip
 
     def scene(self, index: int) -> Scene:
         """What sample ``index`` shows, before it is drawn."""
         rng = np.random.default_rng([self.seed, _code(self.split), index])
         turn = np.random.default_rng([self.seed, _code(self.split), index // self.in_a_row, 1])
         number = self.people[int(turn.integers(len(self.people)))]
-        return self._scene(number, self.recipe.draw(number, rng), rng)
+        who = self._everybody.person(number)
+        scene = self._scene(who, self.recipe.draw(number, rng), rng)
+        record = self._everybody.portrait(who) if turn.random() < self.recipe.backdrop else None
+        return scene if record is None else backdrop.shown_in(scene, record)
 
-    def sample(self, index: int) -> Sample:
-        """Sample ``index`` with all its truth; see :func:`truth`."""
+    def sample(self, index: int, only: Collection[str] | None = None) -> Sample:
+        """Sample ``index`` with all its truth, see :func:`truth`, or ``only`` what is named.
+
+        Normals, albedo and uv take time of their own, which is not spent where they are not named.
+        Raises InputError for a name that is not of the truth.
+        """
         scene = self.scene(index)
-        return truth(scene, drawn(scene))
+        return truth(scene, drawn(scene, only), only)
 
-    def _scene(self, number: int, factors: dict[str, Any], rng: np.random.Generator) -> Scene:
+    def _scene(self, who: Person, factors: dict[str, Any], rng: np.random.Generator) -> Scene:
         face = _performed(factors, rng)
         sides, gaze = face["sides"], face["gaze"]
         expression = curves(sides)
         expression[GAZE_CURVES] = gaze_curves(gaze)
-        who = people.person(number)
+        factors["beard"] = factors["beard"] and who.beard.style != "none"
         return Scene(
             person=_styled(who, factors["hair"], factors["beard"]),
             expression=expression.astype(np.float32),
@@ -85,24 +100,34 @@ class World:
         )
 
 
-def drawn(scene: Scene) -> Drawn:
-    """A scene as it looks; people's textures and hair are kept between calls."""
-    return draw(scene, _look(scene.person))
+def drawn(scene: Scene, only: Collection[str] | None = None) -> Drawn:
+    """A scene as it looks; people's textures and hair are kept between calls.
+
+    only: names of the truth that is asked for; None: all.
+    """
+    if scene.portrait is not None:
+        return backdrop.draw(scene)
+    maps = MAPS if only is None else [name for name in MAPS if name in only]
+    return draw(scene, _look(scene.person), maps=maps)
 
 
-def truth(scene: Scene, drawn: Drawn) -> Sample:
-    """All that is known of a drawn scene, by name.
+def truth(scene: Scene, drawn: Drawn, only: Collection[str] | None = None) -> Sample:
+    """All that is known of a drawn scene, by name, or ``only`` what is named.
 
     image, landmarks, landmarks68, visible, parsing, occluded, depth, normals, albedo, uv, alpha:
     as of ``mien.world.render.Drawn``. light (9, 3), lamp (3,), lamp_strength. pose (3,) and gaze
     (4,) in degrees. expression (52,). action_units (23,) 0..5 and sides (23, 2). emotion: index in
     ``mien.world.emotions.NAMES``. intensity 0..5, valence, arousal. person: number. identity (80,),
-    skin (60,): codes. skin_tone: ITA in degrees. age: years. hair, beard: styles. hair_colour,
-    eye_colour (3,) linear. factors: as drawn by the recipe; drawn: those that the picture shows.
+    skin (60,): codes. skin_tone: ITA in degrees. age: years. hair, beard: styles, "" where a
+    portrait has its own. hair_colour, eye_colour (3,) linear. gender, group: as portraits are
+    labelled, "" where they are not or where parents differ. source: "model", "portrait" or
+    "mixture"; parents: the portraits that the person is of. backdrop: whether the picture is that
+    portrait (:mod:`mien.world.backdrop`). factors: as drawn by the recipe; drawn: those that the
+    picture shows.
     """
-    person, labels = scene.person, scene.labels
+    who, labels = scene.person, scene.labels
     sides = np.asarray(labels["sides"], np.float32)
-    return {
+    whole = {
         **{name: getattr(drawn, name) for name in Drawn.__dataclass_fields__ if name != "colour"},
         "light": scene.light.around,
         "lamp": scene.light.lamp,
@@ -116,18 +141,28 @@ def truth(scene: Scene, drawn: Drawn) -> Sample:
         "intensity": labels["intensity"],
         "valence": labels["valence"],
         "arousal": labels["arousal"],
-        "person": person.number,
-        "identity": person.identity,
-        "skin": person.albedo,
-        "skin_tone": _tone(person.number),
+        "person": who.number,
+        "identity": who.identity,
+        "skin": who.albedo,
+        "skin_tone": _tone(who.number) if who.texture is None else skin_tone(who.texture),
         "age": labels["age"],
-        "hair": person.hair.style,
-        "hair_colour": np.array(person.hair.colour, np.float32),
-        "eye_colour": person.iris,
-        "beard": person.beard.style,
+        "gender": who.gender,
+        "group": who.group,
+        "source": who.source,
+        "parents": list(who.parents),
+        "backdrop": scene.portrait is not None,
+        "hair": "" if scene.portrait else who.hair.style,
+        "hair_colour": np.array(who.hair.colour, np.float32),
+        "eye_colour": who.iris,
+        "beard": _beard(who),
         "drawn": [name for name in DRAWN if labels["factors"][name]],
         "factors": labels["factors"],
     }
+    if only is None:
+        return whole
+    if unknown := sorted(set(only) - set(whole)):
+        raise InputError(f"a sample of the world has no {unknown[0]!r}")
+    return {name: whole[name] for name in only}
 
 
 def _surroundings(factors: dict[str, Any], who: Person, rng: np.random.Generator) -> dict[str, Any]:
@@ -159,8 +194,10 @@ def _surroundings(factors: dict[str, Any], who: Person, rng: np.random.Generator
 
 def _hand_colour(who: Person) -> occluders.Colour:
     """The linear colour of the skin beside the nose."""
-    skin = AlbedoModel.bundled().texture(who.albedo)
-    red, green, blue = np.median(skin[90:110, 50:70].reshape(-1, 3), 0).tolist()
+    skin = AlbedoModel.bundled().texture(who.albedo) if who.texture is None else who.texture
+    rows, columns = (np.array([[90, 110], [50, 70]]) * len(skin) // 192).tolist()
+    cheek = skin[rows[0] : rows[1], columns[0] : columns[1]]
+    red, green, blue = np.median(cheek.reshape(-1, 3), 0).tolist()
     return red, green, blue
 
 
@@ -186,6 +223,7 @@ def _performed(factors: dict[str, Any], rng: np.random.Generator) -> dict[str, A
     }
 
 
+@lru_cache(maxsize=LOOKS)
 def _styled(who: Person, style: str, bearded: bool) -> Person:
     """The person with the hair and the beard of a sample."""
     hair = who.hair if style == OWN else replace(who.hair, style=style)
@@ -194,17 +232,19 @@ def _styled(who: Person, style: str, bearded: bool) -> Person:
 
 
 @lru_cache(maxsize=LOOKS)
-def _look_of(number: int, style: str, bearded: bool) -> Look:
-    return Look.of(_styled(people.person(number), style, bearded))
-
-
 def _look(who: Person) -> Look:
-    return _look_of(who.number, who.hair.style, who.beard.style != "none")
+    return Look.of(who)
+
+
+def _beard(who: Person) -> str:
+    """The style of beard, "" where skin of a portrait may have one of its own."""
+    own = who.texture is not None and who.beard.style == "none" and who.gender != "female"
+    return "" if own else who.beard.style
 
 
 @lru_cache(maxsize=4096)
 def _tone(number: int) -> float:
-    return people.skin_tone(AlbedoModel.bundled().texture(people.person(number).albedo))
+    return skin_tone(AlbedoModel.bundled().texture(person(number).albedo))
 
 
 def _code(split: str) -> int:

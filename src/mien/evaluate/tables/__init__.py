@@ -19,7 +19,7 @@ from mien.media.files import atomic
 
 FOLDER = Path("docs/benchmarks")
 PROTOCOLS = ("landmarks", "detection", "heads", "refinement", "speed-analyze", "speed-raster",
-             "speed-render")  # fmt: skip
+             "speed-render", "speed-world", "speed-train")  # fmt: skip
 """In the order of the page; a protocol's results are in the JSON file of its name."""
 
 

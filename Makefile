@@ -27,8 +27,9 @@ demo: $(CORE)
 	@$(BIN)/mien animate docs/pictures/astronaut.jpg --motion demo/hello.csv --out demo/hello.mp4
 	@echo 'In demo/: faces.csv, annotated/astronaut.jpg, head/head.glb, head/turntable.mp4, hello.mp4.'
 
+# In two processes, which tests/conftest.py shares the tests out to.
 test: lint types
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: $(DEV)
 	@$(BIN)/ruff check --quiet .

@@ -1,17 +1,43 @@
-"""Fixtures that several test files use."""
+"""Fixtures that several test files use, and how tests are shared out to several processes."""
 
 import os
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent
+
+# Before numpy and the like are loaded. Threads of small products mostly wait for each other: where
+# processes share the cores, a fit takes three times as much of them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # What workers compile at once must not share a cache: numba names code in its index before that
+    # code is there, so that another process may load what older sources left under that name.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / f"numba-{worker}"))
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("mien", deadline=None)
 settings.load_profile("mien")
+
+# What a shell starts in the background ignores Ctrl-C; tests of Ctrl-C would then never end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first, each for itself; the others file by file, whose fixtures are made once."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if item.get_closest_marker("slow") is None:
+                item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +53,7 @@ def shared() -> Path:
 
 
 @pytest.fixture
-def astronaut() -> np.ndarray:
+def astronaut() -> "np.ndarray":
     """NASA's portrait of Eileen Collins, one frontal face, as (H, W, 3) uint8 RGB."""
     from mien.media.image import read_image  # here, so that tests without it start fast
 

@@ -1,7 +1,7 @@
 """Make the pictures of the README and the docs: ``python docs/make_pictures.py [NAME ...]``.
 
 They show the astronaut, who is in the public domain, and people of the bundled models, who do not
-exist.
+exist; files of the world's people say so in their metadata. ``world_captions`` writes a page, too.
 """
 
 import sys
@@ -24,8 +24,12 @@ from mien.head.shading import vertex_normals
 from mien.jobs.animate import demo_motion
 from mien.media.draw import annotate
 from mien.media.image import read_image, write_image
+from mien.world.clips import Clips
+from mien.world.manipulate import KINDS, manipulate
+from mien.world.questions import as_markdown
 from mien.world.recipe import Recipe
-from mien.world.sheet import contact_sheet, panel
+from mien.world.reel import Strip, write_clip
+from mien.world.sheet import card, contact_sheet, manipulated, panel, write_picture
 from mien.world.world import World
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -46,6 +50,36 @@ CALM = Recipe.of(
         },
     }
 )  # fmt: skip
+
+MANIPULATED = Recipe.of(
+    {
+        "name": "manipulated",
+        "factors": {
+            "yaw": {"range": [-20, 20]}, "pitch": {"range": [-8, 8]}, "roll": 0, "mask": False,
+            "occluder": False, "pattern": False, "degrade": 0.1, "blink": False,
+            "hair": {"choices": ["short", "wavy", "bob", "buzz"]},
+        },
+    }
+)  # fmt: skip
+SPEAKING = Recipe.of(
+    {
+        "name": "speaking",
+        "size": 512,
+        "factors": {
+            "yaw": {"range": [-12, 12]}, "pitch": {"range": [-4, 4]}, "roll": 0, "mask": False,
+            "occluder": False, "pattern": False, "degrade": 0, "emotion": "happiness",
+            "intensity": 3.5, "fill": 0.68, "shift_x": 0, "shift_y": 0, "glasses": False,
+        },
+    }
+)  # fmt: skip
+SPEAKER = 0  # number of the clip
+CAPTIONS = """# The world: captions
+
+What is said about eight samples of the usual recipe, what is asked, and what is talked about: made
+by `python docs/make_pictures.py world_captions`. How, and what is never said: see
+[Words](world-text.md).
+
+"""
 
 
 def astronaut() -> np.ndarray:
@@ -171,14 +205,50 @@ def portrait_driven() -> np.ndarray:
 
 
 def world_sheet() -> np.ndarray:
+    """Sixty-four samples with their truth beside them."""
     world = World(seed=0)
-    sheet = contact_sheet([world.sample(i) for i in range(32)], 8)
-    return cv2.resize(sheet, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+    return contact_sheet([card(world.sample(i), 128) for i in range(64)], 8)
 
 
 def world_truth() -> np.ndarray:
     world = World(seed=2)
     return np.vstack([panel(world.sample(i)) for i in range(4)])
+
+
+def world_manipulations() -> np.ndarray:
+    """Each kind of manipulation: original, forged, mask."""
+    world = World(MANIPULATED, seed=6)
+    tiles = []
+    for place, kind in enumerate(KINDS):
+        rng = np.random.default_rng([6, place])
+        tiles.append(manipulated(manipulate(world, place, kind, rng), 160))
+    return contact_sheet(tiles, 2)
+
+
+def world_clip() -> np.ndarray:
+    """A clip with its sound and curves, and a strip of its frames."""
+    clip = Clips(SPEAKING, seed=5, seconds=3.0, fps=25, language="en-us").sample(SPEAKER)
+    write_clip(clip, PICTURES / "world_clip.mp4", curves=True)
+    strip, frames = Strip(clip), list(clip.frames())
+    chosen = np.linspace(0.12, 0.85, 6) * len(frames)
+    tiles = [strip.below(frames[i], i) for i in chosen.astype(int)]
+    return np.hstack([cv2.resize(tile, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+                      for tile in tiles])  # fmt: skip
+
+
+def world_captions() -> None:
+    """What is said of eight people: their pictures, and the page ``world-captions.md``."""
+    world = World(seed=3)
+    samples = [world.sample(i) for i in range(8)]
+    names = [f"world_caption_{i}.jpg" for i in range(8)]
+    for name, sample in zip(names, samples, strict=True):
+        write_picture(PICTURES / name, _thumbnail(sample["image"]), 85)
+    text = as_markdown(samples, 3, 6, [f"pictures/{name}" for name in names])
+    (PICTURES.parent / "world-captions.md").write_text(CAPTIONS + text, "utf-8")
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:
+    return cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA)
 
 
 def _people(count: int, seed: int = 0) -> list[dict]:
@@ -220,18 +290,26 @@ def _painted(colours: np.ndarray, camera, size: tuple[int, int]) -> np.ndarray:
     return ((picture.colour + ground) * 255).clip(0, 255).astype(np.uint8)
 
 
-MADE: dict[str, Callable[[], np.ndarray]] = {
+MADE: dict[str, Callable[[], np.ndarray | None]] = {
     made.__name__: made
     for made in (
         astronaut_annotated, head_basis, head_correspondence, head_fits, head_light,
         reconstruction, portrait_mouth, portrait_driven, world_sheet, world_truth,
+        world_manipulations, world_clip, world_captions,
     )
 }  # fmt: skip
+QUALITY = {"world_sheet": 80, "world_clip": 85, "world_manipulations": 88}
 
 
 def main() -> None:
     for name in sys.argv[1:] or MADE:
-        write_image(PICTURES / f"{name}.jpg", MADE[name]())
+        out, image = PICTURES / f"{name}.jpg", MADE[name]()
+        if image is None:  # it has written its own files
+            continue
+        if name.startswith("world"):
+            write_picture(out, image, QUALITY.get(name, 95))
+        else:
+            write_image(out, image)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,14 @@ from mien.world.dialogue import (
 from mien.world.emotions import COMPOUND, EMOTIONS, NAMES
 from mien.world.emotions import sample as programme
 from mien.world.hair import STYLES
-from mien.world.questions import KINDS, UNKNOWABLE, Question, compare, question_answer
+from mien.world.questions import (
+    KINDS,
+    UNKNOWABLE,
+    Question,
+    as_markdown,
+    compare,
+    question_answer,
+)
 from mien.world.words import (
     EMOTION_WORDS,
     GRADES,
@@ -537,3 +544,14 @@ def test_emotions_do_not_deny_their_relatives() -> None:
     assert related("happiness", "happily surprised") and not related("happiness", "fear")
     assert all(related(name, part) for name in COMPOUND for part in EMOTIONS[name].components)
     assert len(ACTION_UNITS) == 23
+
+
+@settings(max_examples=5)
+@given(st.lists(samples(), min_size=2, max_size=2))
+def test_the_page_of_examples_has_every_kind_of_text(pair: list[Sample]) -> None:
+    page = as_markdown(pair, 0, 6, ["one.jpg", "two.jpg"])
+    first, second = page.split("### Sample 1")
+    for part, picture in ((first, "(one.jpg)"), (second, "(two.jpg)")):
+        assert picture in part and "**explanation**" in part
+        assert "| user |" in part and "| listener |" in part
+    assert "| comparison |" in second and "| comparison |" not in first

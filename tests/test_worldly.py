@@ -1,13 +1,16 @@
-"""The world as training data: crops in the vocabulary of batches."""
+"""The world as training data: crops in the vocabulary of batches, and streams of them."""
+
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from mien.data import labels
 from mien.errors import InputError, UsageError
-from mien.train.data import open_data
-from mien.train.worldly import OF_ONE, words
+from mien.train.data import Batches, open_data
+from mien.train.worldly import OF_ONE, Faces, words
 from mien.world.recipe import Recipe
 from mien.world.world import World
 
@@ -59,3 +62,56 @@ def test_what_the_world_cannot_give_is_said(tmp_path) -> None:
     detector = FaceDetector(FaceDetector.Config.tiny())
     with pytest.raises(UsageError, match="faces, people"):
         open_data("world:")(detector, detector.stages()[0], 0)
+
+
+# -- streams for other training loops --------------------------------------------------------------
+
+
+class Numbers:
+    """A stream whose samples are their numbers; every fifth is filtered out."""
+
+    def sample(self, index: int) -> dict[str, torch.Tensor] | None:
+        return {"n": torch.tensor(index)} if index % 5 else None
+
+
+def steps(workers: int, count: int, **where: int) -> list[list[int]]:
+    """The numbers in the first batches of 4."""
+    loader = DataLoader(Batches(Numbers(), 4, **where), batch_size=None, num_workers=workers)
+    made = iter(loader)
+    try:
+        return [batch["n"].tolist() for batch in islice(made, count)]
+    finally:
+        del made
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_ranks_and_workers_share_all_samples(ranks: int, workers: int) -> None:
+    count = 5
+    parts = [steps(workers, count, rank=rank, ranks=ranks) for rank in range(ranks)]
+    seen = [number for part in parts for batch in part for number in batch]
+    wanted = [number for number in range(count * ranks * 4) if number % 5]
+    assert sorted(seen) == wanted  # each once, and none left out
+    # A step holds the same samples whatever the workers.
+    assert parts == [steps(1 - min(workers, 1), count, rank=r, ranks=ranks) for r in range(ranks)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_stream_goes_on_where_it_was(workers: int) -> None:
+    whole = steps(workers, 8, rank=1, ranks=2)
+    for done in (0, 1, 5):
+        assert steps(workers, 8 - done, rank=1, ranks=2, start=done) == whole[done:]
+
+
+def test_the_world_streams_into_a_loader() -> None:
+    faces = Faces(World(FRONTAL, seed=1), 48)
+    (batch,) = islice(DataLoader(Batches(faces, 2, rank=1, ranks=2), batch_size=None), 1)
+    assert labels.check(batch) == 2
+    for name, value in faces.sample(3).items():
+        assert torch.equal(batch[name][1], value), name
+
+
+def test_batches_of_nothing_are_refused() -> None:
+    for where in ({"rank": 2, "ranks": 2}, {"start": -1}):
+        with pytest.raises(UsageError):
+            Batches(Numbers(), 4, **where)

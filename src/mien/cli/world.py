@@ -144,13 +144,14 @@ def make(
     processes: Annotated[int, typer.Option("--processes", metavar="N", min=1, max=256)] = 1,
 ) -> None:
     """Write samples as shards (tar for WebDataset, or Parquet) with a manifest."""
+    from mien.evaluate.report import commit
     from mien.world.shards import make as make_shards
 
     world = _world(recipe, split, seed)
     manifest = make_shards(
         world.recipe, out, count=count, split=split, seed=seed, start=start,
         in_a_row=in_a_row, maps=maps, lossless=lossless, format=format, processes=processes,
-        on_shard=print,
+        commit=commit(), on_shard=print,
     )  # fmt: skip
     print(f"{manifest['count']} samples, {len(manifest['shards'])} shards: {out}")
 

@@ -11,18 +11,26 @@ A *source* makes the stream of a stage; :func:`open_data` finds it by the prefix
 ``example``                the system's own made-up batch, again and again: to try things out
 ``portraits:FOLDER``       warped portraits and scenes, for mien's own two networks
 ``world:RECIPE``           people who do not exist, from ``mien.world``
+``shards:FOLDER``          such people from disk, as ``mien world make`` wrote them
 ``adapter:NAME:FOLDER``    a public data set, from ``mien.data.adapters``
 ========================== ==================================================================
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cache
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    default_collate,
+    get_worker_info,
+)
 
 from mien.data.face_crops import FaceCrops
 from mien.data.face_scenes import FaceScenes
@@ -57,6 +65,7 @@ OPENERS = {
     "example": "mien.train.data:Examples",
     "portraits": "mien.train.data:PortraitSource",
     "world": "mien.train.worldly:WorldSource",
+    "shards": "mien.train.sharded:ShardSource",
     "adapter": "mien.train.adapted:AdapterSource",
 }
 """Prefix -> function of the rest of a specification that gives a :class:`Source`."""
@@ -171,10 +180,49 @@ class Passes(Dataset):
         step, turn = divmod(number, self.passes)
         first = step * self.batch + (self.rank * self.passes + turn) * self.share
         try:
-            samples = [self.stream.sample(i) for i in range(first, first + self.share)]
-            return _stacked([sample for sample in samples if sample is not None])
+            return _batch(self.stream, range(first, first + self.share))
         except MienError as error:
             return type(error)(f"samples {first} to {first + self.share - 1}: {error}")
+
+
+class Batches(IterableDataset):
+    """A stream as PyTorch takes it, without end: for training loops other than mien's.
+
+        faces = Faces(World(Recipe.load("smiles.yaml"), in_a_row=4), 128)
+        data = Batches(faces, 32, rank=rank, ranks=ranks, start=steps_done)
+        for step, batch in enumerate(DataLoader(data, batch_size=None, num_workers=4), steps_done):
+            ...
+
+    Step n has samples ``n * batch * ranks`` on; each rank takes its part of them, in a row. What a
+    step holds depends on nothing but its number: any number of workers gives the same batches in
+    the same order, no sample comes twice, and a run goes on exactly with ``start``, the steps done.
+    Samples that a stream filters out are left out of their batch.
+
+    batch: samples of one rank in a step. rank, ranks: which process, of how many.
+
+    Raises UsageError where one of these makes no sense; iterating raises what the stream raises.
+    """
+
+    def __init__(
+        self, stream: Stream, batch: int, *, rank: int = 0, ranks: int = 1, start: int = 0
+    ):
+        if batch < 1 or start < 0 or not 0 <= rank < ranks:
+            raise UsageError(f"batches of {batch} from step {start} on for rank {rank} of {ranks}")
+        self.stream, self.batch, self.start = stream, batch, start
+        self.rank, self.ranks = rank, ranks
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        first, by = (worker.id, worker.num_workers) if worker else (0, 1)
+        # Workers take turns, and the loader asks them in turns: so the steps stay in order.
+        for step in count(self.start + first, by):
+            at = (step * self.ranks + self.rank) * self.batch
+            yield _batch(self.stream, range(at, at + self.batch))
+
+
+def _batch(stream: Stream, numbers: range) -> Batch:
+    samples = [stream.sample(number) for number in numbers]
+    return _stacked([sample for sample in samples if sample is not None])
 
 
 def _stacked(samples: list[Sample]) -> Batch:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from mien.data import labels
 from mien.errors import UsageError
 from mien.head.model import CELEBAMASK
 from mien.train.system import Stage, System
+from mien.world import backdrop
 from mien.world.action_units import INDEX
 from mien.world.emotions import NAMES
 from mien.world.recipe import LARGEST_SIZE, Recipe
@@ -32,6 +33,7 @@ CLASSES = np.array(
 """Class of ``labels.PARSING`` by class of ``CELEBAMASK``; the rest is background."""
 for _ear in ("right_ear", "left_ear"):
     CLASSES[CELEBAMASK.index(_ear)] = labels.PARSING.index("skin")
+CLASSES[backdrop.UNKNOWN] = labels.UNKNOWN
 
 
 class WorldSource:
@@ -45,29 +47,54 @@ class WorldSource:
         self.recipe = Recipe.load(Path(rest)) if rest else Recipe()
 
     def __call__(self, system: System, stage: Stage, seed: int) -> "Faces":
-        """Raises UsageError where the world cannot give a word that the system learns from."""
-        slug = system.CARD.slug
-        if stage.data not in OF_ONE:
-            raise UsageError(f"the world has no {stage.data!r}, which stage {stage.name!r} of "
-                             f"{slug} learns from; it has {', '.join(OF_ONE)}")  # fmt: skip
-        example = system.example(1)
-        blank = {name: _unknown(value[0]) for name, value in example.items()}
-        side = int(example["image"].shape[-1])
+        """Raises UsageError where the world cannot give what the stage learns from."""
+        side, blank, in_a_row = learned(system, stage)
         recipe = replace(self.recipe, size=min(LARGEST_SIZE, max(96, round(side / FACE))))
-        return Faces(World(recipe, "train", seed, in_a_row=OF_ONE[stage.data]), side, blank)
+        return Faces(World(recipe, "train", seed, in_a_row=in_a_row), side, blank)
+
+
+def learned(system: System, stage: Stage) -> tuple[int, dict[str, torch.Tensor], int]:
+    """What a stage learns from: side of its pictures, blanks of its words, pictures of one person.
+
+    Raises UsageError where people of the world are not what it learns from.
+    """
+    if stage.data not in OF_ONE:
+        raise UsageError(f"the world has no {stage.data!r}, which stage {stage.name!r} of "
+                         f"{system.CARD.slug} learns from; it has {', '.join(OF_ONE)}")  # fmt: skip
+    example = system.example(1)
+    blank = {name: _unknown(value[0]) for name, value in example.items()}
+    return int(example["image"].shape[-1]), blank, OF_ONE[stage.data]
+
+
+class Pictures(Protocol):
+    """Samples of the world by number, as ``World`` draws them or shards keep them."""
+
+    seed: int
+
+    def sample(self, index: int) -> Mapping[str, Any]:
+        """Sample ``index``, with what :func:`words` needs of it."""
+        ...
 
 
 class Faces:
-    """Crops of the world's pictures in the words of ``mien.data.labels``."""
+    """Crops of the world's pictures, ``side`` pixels a side, in the words of ``mien.data.labels``.
 
-    def __init__(self, world: World, side: int, blank: Mapping[str, torch.Tensor]):
-        self.world, self.side, self.blank = world, side, blank
+    blank: the words of a sample, with what stands for a word that the world does not know; without
+    it, the words that the world knows.
+    """
+
+    def __init__(
+        self, pictures: Pictures, side: int, blank: Mapping[str, torch.Tensor] | None = None
+    ):
+        self.pictures, self.side, self.blank = pictures, side, blank
 
     def sample(self, index: int) -> Sample:
-        """The sample of this number; a word that the world does not know is as its unknown."""
-        known = words(self.world.sample(index), self.side)
+        """The sample of this number."""
+        known = words(self.pictures.sample(index), self.side)
+        if self.blank is None:
+            return {name: torch.from_numpy(np.array(value)) for name, value in known.items()}
         if NOISE in self.blank:
-            rng = np.random.default_rng([self.world.seed, index])
+            rng = np.random.default_rng([self.pictures.seed, index])
             known[NOISE] = rng.random(self.blank[NOISE].shape, np.float32)
         return {
             name: torch.from_numpy(np.array(known[name])).to(value.dtype)
@@ -124,15 +151,17 @@ def words(sample: Mapping[str, Any], side: int) -> dict[str, Any]:
 def _attributes(sample: Mapping[str, Any]) -> np.ndarray:
     """CelebA's attributes that the world knows; -1 for the others."""
     out = np.full(len(labels.ATTRIBUTES), labels.UNKNOWN, np.int64)
-    said = {
-        "Bald": sample["hair"] == "bald",
-        "Eyeglasses": sample["factors"]["glasses"],
-        "Mustache": sample["beard"] in ("moustache", "goatee", "full"),
-        "Goatee": sample["beard"] == "goatee",
-        "Sideburns": sample["beard"] in ("sideburns", "full"),
-        "No_Beard": sample["beard"] == "none",
-        "Receding_Hairline": sample["hair"] == "receding",
-    }
+    hair, beard = sample["hair"], sample["beard"]
+    said = {"Eyeglasses": sample["factors"]["glasses"]}
+    if hair:  # "" where it is a photo's
+        said |= {"Bald": hair == "bald", "Receding_Hairline": hair == "receding"}
+    if beard:
+        said |= {
+            "Mustache": beard in ("moustache", "goatee", "full"),
+            "Goatee": beard == "goatee",
+            "Sideburns": beard in ("sideburns", "full"),
+            "No_Beard": beard == "none",
+        }
     for name, there in said.items():
         out[labels.ATTRIBUTES.index(name)] = there
     return out

@@ -22,7 +22,7 @@ TRANSFERS = ("none", "deviation", "covariance")
 class Blend:
     """How a face is put into a picture.
 
-    region: of ``mien.world.manipulate.REGIONS``. method: "feather", or "poisson" (Perez et al.,
+    region: of ``mien.world.forging.REGIONS``. method: "feather", or "poisson" (Perez et al.,
     SIGGRAPH 2003). transfer: of ``TRANSFERS``, what of the colours is made alike: nothing, mean and
     deviation in CIELAB (Reinhard et al. 2001), or mean and covariance in RGB (Pitie and Kokaram
     2007). feather, bent: width of the soft edge, and how far the edge is deformed, in parts of the

@@ -24,6 +24,7 @@ from mien.world.captions import (
     captions,
     explanation,
 )
+from mien.world.dialogue import conversation_about
 from mien.world.emotions import NAMES
 from mien.world.words import (
     CONTACT,
@@ -583,8 +584,10 @@ _POOLS: Mapping[Kind, Callable[[Sample, Facts, np.random.Generator], list[Questi
 # -- the page of examples --------------------------------------------------------------------------
 
 
-def as_markdown(samples: Sequence[Sample], seed: int = 0, count: int = 8) -> str:
-    """What is said about samples, as the documentation shows it."""
+def as_markdown(
+    samples: Sequence[Sample], seed: int = 0, count: int = 8, pictures: Sequence[str] = ()
+) -> str:
+    """What is said about samples, as the documentation shows it; pictures: their addresses."""
     out: list[str] = []
     for place, sample in enumerate(samples):
         rng = np.random.default_rng([seed, place])
@@ -595,6 +598,7 @@ def as_markdown(samples: Sequence[Sample], seed: int = 0, count: int = 8) -> str
             "explanation": explanation(sample, rng).text,
         }  # fmt: skip
         out += [f"### Sample {place}", ""]
+        out += [f"![Sample {place}]({pictures[place]})", ""] if pictures else []
         out += [f"- **{name}**: {text}" for name, text in told.items()]
         out += ["", "| kind | question | answer | rests on |", "|---|---|---|---|"]
         asked = question_answer(sample, count, rng)
@@ -603,5 +607,8 @@ def as_markdown(samples: Sequence[Sample], seed: int = 0, count: int = 8) -> str
         for item in asked:
             key = f"`{item.key}`" if item.key else "nothing"
             out.append(f"| {item.kind} | {item.question} | {item.sentence} | {key} |")
+        out += ["", "| who | talk | strategies |", "|---|---|---|"]
+        for turn in conversation_about(sample, rng).turns:
+            out.append(f"| {turn.speaker} | {turn.text} | {', '.join(turn.strategies)} |")
         out.append("")
     return "\n".join(out)

@@ -15,7 +15,7 @@ from mien.world.occluders import OCCLUDER
 from mien.world.shards import NOTE
 from mien.world.world import Sample
 
-FAR = 400.0  # mm of depth that are shown
+FAR = 220.0  # mm of depth that are shown
 SEEN, HIDDEN = (80, 230, 90), (235, 70, 60)
 PALETTE = np.array(
     [[0, 0, 0], [204, 178, 120], [240, 190, 160], [120, 120, 180], [255, 140, 90], [220, 110, 70],

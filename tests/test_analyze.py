@@ -20,8 +20,9 @@ from PIL import Image
 
 import mien
 from mien.errors import InputError, MienError, UsageError
-from mien.jobs import analyze as job
-from mien.jobs.analyze import SourceReport, analyze, run_analyze
+from mien.jobs import stream as job
+from mien.jobs.analyze import analyze, run_analyze
+from mien.jobs.stream import SourceReport
 from mien.media.audio import read_audio
 from mien.media.image import read_image, write_image
 from mien.media.source import Camera, Source
@@ -332,7 +333,7 @@ def test_long_work_shows_its_progress_on_a_terminal(tmp_path, clip, monkeypatch)
         with open(terminal, "w") as stderr, monkeypatch.context() as patch:
             patch.setenv("TERM", "xterm")
             patch.setattr(sys, "stderr", stderr)
-            patch.setattr(job, "PATIENCE", patience)
+            patch.setattr("mien.jobs.terminal.PATIENCE", patience)
             run_analyze([str(clip), ASTRONAUT], tmp_path / "out", figure=False, **options)
             stderr.flush()
             try:

@@ -23,16 +23,17 @@ from torch import nn
 
 from mien import systems
 from mien.cli import main
+from mien.cli.train import _usual
+from mien.data import labels
 from mien.errors import InputError, MienError, UsageError
 from mien.media.image import write_image
 from mien.nn.frozen import learns
-from mien.train import checkpoint, data, engine, optimise
+from mien.train import checkpoint, data, engine, optimise, sharding
 from mien.train import run as run_stages
 from mien.train.adapted import Pictures
 from mien.train.engine import Options, Run
+from mien.train.smoothed import with_smooth
 from mien.train.system import Batch, Card, Stage, System, Teacher, Turn
-
-SLOW_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -187,26 +188,16 @@ def train_slowly(folder: str, steps: int) -> None:
         print(line, flush=True)
         time.sleep(0.03)
 
-    train_all(Path(folder), report, steps=steps)
+    train_all(Path(folder), report, steps=steps, log_every=1)
 
 
-def test_killed_and_resumed_is_bit_identical_to_uninterrupted(tmp_path):
-    kill_at(tmp_path / "killed", random.randrange(1, 16), random.uniform(0, 0.1), steps=80)
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_killed_and_resumed_is_bit_identical_to_uninterrupted(tmp_path, kills):
+    for _ in range(kills):  # of 60 reports
+        kill_at(tmp_path / "killed", random.randrange(1, 16), random.uniform(0, 0.1), steps=30)
     assert not (tmp_path / "killed/checkpoints/second.json").exists(), "killed too late"
-    resumed = load_file(train_all(tmp_path / "killed", steps=80))
-    assert_same(resumed, load_file(train_all(tmp_path / "whole", steps=80)))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("moment", [0.1, 0.4, 0.7])
-def test_killed_again_and_again_is_bit_identical(tmp_path, moment):
-    reports = 2 * SLOW_STEPS / 5
-    for share in (moment * 0.5, moment * 0.3):  # from where the one before was killed
-        line = max(1, int(share * reports))
-        kill_at(tmp_path / "killed", line, random.uniform(0, 0.1), SLOW_STEPS)
-    assert not (tmp_path / "killed/checkpoints/second.json").exists(), "killed too late"
-    resumed = load_file(train_all(tmp_path / "killed", steps=SLOW_STEPS))
-    assert_same(resumed, load_file(train_all(tmp_path / "whole", steps=SLOW_STEPS)))
+    resumed = load_file(train_all(tmp_path / "killed", steps=30, log_every=1))
+    assert_same(resumed, load_file(train_all(tmp_path / "whole", steps=30, log_every=1)))
     assert untimed(tmp_path / "killed") == untimed(tmp_path / "whole")
 
 
@@ -301,15 +292,18 @@ class Recorded:
         return self.samples.sample(index)
 
 
-def train_recorded(folder: Path, machine) -> None:
+def train_recorded(folder: Path, sharding: engine.Sharding, machine) -> None:
     system = net(NoNorm, "paper")
-    options = replace(OPTIONS, processes=2, log_every=2)
+    options = replace(OPTIONS, processes=2, sharding=sharding, log_every=2)
     work = Run(system, folder, options, silent, machine)
     work.train(SGD, Recorded(folder)(system, SGD, 0))
 
 
-def test_two_processes_are_one_with_a_batch_twice_as_large(tmp_path):
-    engine.launch(replace(OPTIONS, processes=2), partial(train_recorded, tmp_path))
+@pytest.mark.parametrize("sharding", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+def test_two_processes_are_one_with_a_batch_twice_as_large(tmp_path, sharding):
+    """To 1e-5 of each weight, or 1e-6: sums over the batch are in another order."""
+    options = replace(OPTIONS, processes=2, sharding=sharding)
+    engine.launch(options, partial(train_recorded, tmp_path, sharding))
     seen = [set(map(int, file.read_text().split())) for file in tmp_path.glob("*.samples")]
     assert len(seen) == 2
     assert seen[0].isdisjoint(seen[1])
@@ -317,6 +311,42 @@ def test_two_processes_are_one_with_a_batch_twice_as_large(tmp_path):
     alone = train(net(NoNorm, "paper"), tmp_path / "alone")
     assert_same(load_file(tmp_path / "model.safetensors"), alone, rtol=1e-5, atol=1e-6)
     assert [row["step"] for row in rows(tmp_path)] == ["2", "4", "6"], "one process reports"
+
+
+def train_sharded(folder: Path, until: int, machine) -> None:
+    """With a teacher and Adam's moments, stopped after a step."""
+
+    def stop(line: str) -> None:
+        if line.startswith(f"only {until}/"):
+            raise KeyboardInterrupt
+
+    options = replace(OPTIONS, processes=2, sharding="fsdp", log_every=1)
+    Run(net(NoNorm, "paper"), folder, options, stop, machine).train(SHARDED, stream(net()))
+
+
+SHARDED = replace(
+    SGD, optimiser="adamw", weight_decay=0.1, clip=1.0, train=("body", "head"),
+    teachers=(Teacher("teacher", "head", 0.9),),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_what_many_began_with_shares_one_goes_on_with(tmp_path):
+    options = replace(OPTIONS, processes=2, sharding="fsdp")
+    with pytest.raises((MienError, KeyboardInterrupt)):
+        engine.launch(options, partial(train_sharded, tmp_path / "shared", 5))
+    assert (tmp_path / "shared/checkpoints/only-00000004.json").exists()
+    resumed = train(net(NoNorm, "paper"), tmp_path / "shared", SHARDED)
+    alone = train(net(NoNorm, "paper"), tmp_path / "alone", SHARDED)
+    assert_same(resumed, alone, rtol=1e-4, atol=1e-5)
+    assert not torch.equal(alone["teacher.weight"], net(NoNorm, "paper").teacher.weight)
+
+
+def test_turns_cannot_be_sharded(tmp_path):
+    turns = (Turn(name="a", losses={"age": 1.0}), Turn(name="b", losses={"judged": 1.0}))
+    with pytest.raises(UsageError, match="--sharding ddp") as error:
+        sharding.sharded(net(), replace(SGD, turns=turns), torch.device("cpu"), 2)
+    assert said(error)
 
 
 @pytest.mark.parametrize("passes", [2, 8])
@@ -863,6 +893,42 @@ def test_a_system_trains_on_a_public_data_set(people, tmp_path):
     assert load_file(tmp_path / "run" / "model.safetensors")
 
 
+class Shapes:
+    """Crops that know their 68 points, some of them not."""
+
+    def sample(self, index: int) -> data.Sample | None:
+        generator = torch.Generator().manual_seed(index)
+        points = 16 + 4 * torch.randn(68, 2, generator=generator)
+        if index % 5 == 1:
+            points[3] = torch.nan
+        image = torch.zeros(3, 32, 32, dtype=torch.uint8)
+        unknown = torch.full((68, 2), torch.nan)
+        known = {"image": image, "landmarks_68": points, "landmarks_68_smooth": unknown}
+        return None if index % 7 == 3 else known
+
+
+def test_smooth_landmarks_are_made_where_a_system_learns_them():
+    system = systems.load("kd-landmarks").build("tiny")
+    shapes = with_smooth(Shapes(), system)
+    whole, torn = shapes.sample(0), shapes.sample(1)
+    assert whole is not None and torn is not None and shapes.sample(3) is None
+    smooth, points = whole["landmarks_68_smooth"], whole["landmarks_68"]
+    assert labels.check({name: value[None] for name, value in whole.items()}) == 1
+    assert 0 < (smooth - points).square().mean() < (points - points.mean(0)).square().mean()
+    assert torn["landmarks_68_smooth"].isnan().any()
+    again = with_smooth(Shapes(), system).sample(0)
+    assert again is not None and torch.equal(again["landmarks_68_smooth"], smooth)
+    fmae = systems.load("fmae-iat").build("tiny")
+    assert isinstance(with_smooth(Shapes(), fmae), Shapes), "nobody asked for them"
+
+
+def test_data_without_any_shape_is_one_line(people):
+    system = systems.load("kd-landmarks").build("tiny")
+    with pytest.raises(InputError, match="knows no 'landmarks_68'") as error:
+        with_smooth(opened(people, system, system.stages()[0]), system)
+    assert said(error)
+
+
 # The command line
 
 
@@ -889,6 +955,10 @@ FMAE = (
         ((*FMAE, "--data", "moon:full"), 2, "'moon:full': data is named PREFIX:REST"),
         ((*FMAE, "--data", "example:7"), 2, "takes nothing more"),
         ((*FMAE, "--data", "portraits:nowhere"), 1, "nowhere: no portrait set"),
+        ((*FMAE, "--data", "adapter:bp4d:docs"), 1, "not BP4D"),
+        ((*FMAE, "--data", "adapter:lfw:nowhere"), 1, "nowhere: no such folder"),
+        ((*FMAE, "--data", "world:nowhere.yaml"), 1, "nowhere.yaml"),
+        ((*FMAE, "--start", "README.md"), 1, "README.md: not a checkpoint"),
         ((*FMAE, "--start", "nowhere"), 2, "nowhere"),
         ((*FMAE, "--precision", "int1"), 2, "--precision"),
     ],
@@ -898,6 +968,12 @@ def test_wrong_calls_are_one_line(args, code, reason, tmp_path, capsys):
     error = capsys.readouterr().err
     assert reason in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_systems_learn_from_the_world_unless_told_otherwise():
+    assert _usual(systems.load("fmae-iat").build("tiny")) == "world:"
+    assert _usual(systems.load("facenet").build("tiny")) == "world:"
+    assert _usual(systems.load("mien-landmarks").build("tiny")).startswith("portraits:")
 
 
 def test_data_that_this_version_lacks_is_one_line(monkeypatch):

@@ -14,6 +14,7 @@ EXAMPLES = examples(
     "mien analyze holiday/ --out faces --format parquet --annotate",
     "mien analyze 'clips/*.mp4' --out faces --annotate --max-faces 1 --every 2",
     "mien analyze 0 --out faces --annotate",
+    "mien analyze photo.jpg --out faces --annotate --system facexformer --weights model.pt",
     "find . -name '*.jpg' | mien analyze - --out faces",
 )
 
@@ -65,6 +66,26 @@ def analyze(
     backend: Annotated[
         Literal["onnx", "torch"], typer.Option("--backend", help="What runs the networks.")
     ] = "onnx",
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system",
+            metavar="SLUG",
+            help="Also ask this system about each face; see `mien systems list`.",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="NAME|FILE",
+            help="Its weights.  [default: a recorded one that is here]",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="RUN", help="Its weights: a folder of `mien train`."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     licence: Licence = "any",
 ) -> None:
@@ -72,6 +93,7 @@ def analyze(
 
     Writes DIR/faces.FORMAT, one row per face per frame: box, 478 landmarks, head pose and track.
     DIR/sources.jsonl has one row per input, also where it has no face or could not be read.
+    With --system, DIR/SLUG.FORMAT has a row per face with what the system says.
     """
     from mien.jobs.analyze import run_analyze
 
@@ -87,6 +109,9 @@ def analyze(
         batch=batch,
         device=device,
         backend=backend,
+        system=system,
+        weights=weights,
+        run=run,
         quiet=quiet,
     )
     if failed:

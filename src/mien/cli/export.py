@@ -37,7 +37,9 @@ def export(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option("--weights", metavar="NAME", help="A weight; see `mien weights list`."),
+        typer.Option(
+            "--weights", metavar="NAME|FILE", help="A weight of `mien weights list`, or a file."
+        ),
     ] = None,
     licence: Licence = "any",
 ) -> None:
@@ -46,17 +48,13 @@ def export(
     The file is run and compared with the system first; one that differs is not written.
     """
     if (run is None) == (weights is None):
-        raise UsageError("say which weights: --run RUN or --weights NAME, one of them")
+        raise UsageError("say which weights: --run RUN or --weights NAME|FILE, one of them")
     if out.suffix != SUFFIXES[to]:
         raise UsageError(f"{out}: a file for --to {to} ends in {SUFFIXES[to]}")
     from mien.systems import export as exports
+    from mien.systems import trained
 
-    if run is not None:
-        system = exports.from_run(slug, run)
-    else:
-        assert weights is not None
-        system = exports.from_weights(slug, weights)
-    differences = exports.write(system, to, out)
+    differences = exports.write(trained.find(slug, run, weights), to, out)
     print_table(
         ("output", "largest error", "range", "error / range"),
         [(d.name, f"{d.error:.2e}", f"{d.range:.3g}", f"{d.relative:.1e}") for d in differences],

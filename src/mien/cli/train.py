@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,15 +10,21 @@ from mien.cli.map import examples
 from mien.cli.options import Device
 from mien.errors import UsageError
 
+if TYPE_CHECKING:
+    from mien.train.system import System
+
 EXAMPLES = examples(
     "mien train mien-landmarks --out runs/landmarks",
     "mien train mien-landmarks --out runs/landmarks --resume",
     "mien train fmae-iat --preset tiny --data example --steps 20 --out runs/try",
-    "mien train fmae-iat --data world:faces --batch 64 --processes 2 --device cuda --out runs/fmae",
+    "mien train fmae-iat --data world: --batch 64 --processes 2 --device cuda --out runs/fmae",
 )
 
 
-def _portraits() -> str:
+def _usual(system: "System") -> str:
+    """Where a system learns from, if nobody says: the face world, if that has what it needs."""
+    if all(stage.data in ("faces", "people") for stage in system.stages()):
+        return "world:"
     return f"portraits:{Path(os.environ.get('MIEN_SHARED') or '../shared') / 'data'}"
 
 
@@ -34,16 +40,15 @@ def train(
         typer.Option("--out", metavar="RUN", file_okay=False, help="Folder of the run."),
     ],
     data: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--data",
             metavar="SPEC",
-            default_factory=_portraits,
             help="world:RECIPE, adapter:NAME:FOLDER, portraits:FOLDER, or example: made-up "
             "batches, to try things out.",
-            show_default="portraits:$MIEN_SHARED/data",
+            show_default="world:, or portraits:$MIEN_SHARED/data for mien's own networks",
         ),
-    ],
+    ] = None,
     preset: Annotated[
         Literal["tiny", "paper"],
         typer.Option("--preset", help="tiny trains in seconds; paper is the published size."),
@@ -60,7 +65,10 @@ def train(
     start: Annotated[
         Path | None,
         typer.Option(
-            "--start", metavar="RUN|FILE", exists=True, help="Weights to begin with, of a run."
+            "--start",
+            metavar="RUN|FILE",
+            exists=True,
+            help="Weights to begin with: of a run, or published ones.",
         ),
     ] = None,
     steps: Annotated[
@@ -99,6 +107,10 @@ def train(
         int,
         typer.Option("--processes", metavar="N", min=1, help="Processes, or GPUs with cuda."),
     ] = 1,
+    sharding: Annotated[
+        Literal["ddp", "fsdp"],
+        typer.Option("--sharding", help="Whether processes have all weights or (fsdp) a share."),
+    ] = "ddp",
     workers: Annotated[
         int,
         typer.Option(
@@ -119,19 +131,24 @@ def train(
     import torch
 
     from mien.evaluate import report
-    from mien.systems import load
+    from mien.systems import load, official
     from mien.train import run
 
     if not resume and (out / "metrics.csv").exists():
         raise UsageError(f"{out} holds a run already: go on with it by --resume")
     torch.manual_seed(seed)  # the first weights come from it too
     system = load(slug).build(preset)
+    if start is not None and start.is_file() and start.suffix != ".safetensors":
+        official.start(system, start)
+        start = None
     versions = {**report.versions(), "torch": torch.__version__}
     print(
         run(
-            system, data, out, only=stage or (), steps=steps, batch=batch, start=start,
+            system, data or _usual(system), out,
+            only=stage or (), steps=steps, batch=batch, start=start,
             about={"commit": report.commit(), "host": report.host(), "versions": versions},
             device=device, processes=processes, seed=seed, workers=workers, precision=precision,
-            passes=passes, compile=compile, log_every=log_every, save_every=save_every,
+            sharding=sharding, passes=passes, compile=compile, log_every=log_every,
+            save_every=save_every,
         )
     )  # fmt: skip

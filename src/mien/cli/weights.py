@@ -58,23 +58,35 @@ def show(name: Name) -> None:
     print_pairs(pairs | {"state": state(record), "path": str(path_of(record))})
 
 
-@app.command(epilog=examples("mien weights add smirk ~/Downloads/SMIRK_em1.pt"))
+@app.command(epilog=examples("mien weights add facexformer ~/Downloads/model.pt"))
 def add(
     name: Name,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Your copy of the file.", show_default=False)
     ],
 ) -> None:
-    """Copy a weight file that you have into the cache, hash-checked."""
+    """Copy a weight file that you have into the cache, checked.
+
+    By adding it you accept its licence, which is shown. A file whose hash is not recorded is
+    compared with the system, tensor by tensor; its hash is kept and holds from then on.
+    """
     from mien.hub import add as add_file
     from mien.hub import lookup, terms
 
+    record = lookup(name)
+    if not record.bundled and record.sha256 is None:
+        from mien.systems import load
+        from mien.systems.official import check
+
+        check(load(record.system), file)
     target = add_file(name, file)
-    print(terms(lookup(name)), file=sys.stderr)
+    print(terms(record), file=sys.stderr)
     print(target)
 
 
-@app.command(epilog=examples("mien weights get smirk", "mien weights get smirk --accept-licence"))
+@app.command(
+    epilog=examples("mien weights get facexformer", "mien weights get facexformer --accept-licence")
+)
 def get(
     name: Name,
     accept_licence: Annotated[

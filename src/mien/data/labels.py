@@ -49,6 +49,17 @@ ATTRIBUTES = (
 """The 40 attributes of CelebA, in its order."""
 
 
+AFFECTS = (*EXPRESSIONS, "contempt", "anxiety", "helplessness", "disappointment")
+"""Classes of the word ``affect``: the first seven are ``EXPRESSIONS``, all eleven are MAFW's."""
+
+MANIPULATIONS = ("none", "Deepfakes", "Face2Face", "FaceSwap", "FaceShifter", "NeuralTextures",
+                 "Celeb-DF")  # fmt: skip
+"""Classes of the word ``manipulation``."""
+
+CONDITIONS = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
+"""What the word ``conditions`` says of a picture: WFLW's six attributes, in its order."""
+
+
 @dataclass(frozen=True)
 class Word:
     """One kind of label.
@@ -90,6 +101,24 @@ WORDS: Mapping[str, Word] = {
     "identity": Word((), "int64", "number of the person within the training set, -1 unknown"),
     "embedding": Word(("dimensions",), "float32", "unit vector of an older or larger model"),
     "mask_noise": Word(("patches",), "float32", "uniform 0..1: small stays visible"),
+    "affect": Word((), "int64", "index in AFFECTS, -1 unknown"),
+    "affect_votes": Word(
+        (len(AFFECTS),), "float32", "share of the raters' votes for each of AFFECTS"
+    ),
+    "emotion_level": Word(
+        (), "int64", "how strong it is shown: 1 low, 2 medium, 3 high, -1 unknown"
+    ),
+    "valence": Word((), "float32", "-1 unpleasant to 1 pleasant; NaN where unknown"),
+    "arousal": Word((), "float32", "-1 calm to 1 excited; NaN where unknown"),
+    "action_unit_intensities": Word(
+        (20,), "float32", "ACTION_UNITS: 0 absent to 5 (E); NaN unknown"
+    ),
+    "landmarks_5": Word((5, 2), "float32", "eyes, nose tip, mouth corners, the image's left first"),
+    "landmarks_106": Word((106, 2), "float32", "LaPa's points"),
+    "parsing_19": Word(("S", "S"), "int64", "index in mien.head.model.CELEBAMASK; -1 unknown"),
+    "conditions": Word((len(CONDITIONS),), "int64", "CONDITIONS: 1 difficult, 0 not, -1 unknown"),
+    "forged": Word((), "int64", "1 manipulated, 0 genuine, -1 unknown"),
+    "manipulation": Word((), "int64", "index in MANIPULATIONS, -1 unknown"),
 }
 
 

@@ -146,7 +146,9 @@ def records() -> dict[str, WeightRecord]:
 
 def lookup(name: str) -> WeightRecord:
     """The record of one weight; UsageError where there is none of that name."""
-    record = _read_folder(FOLDER).get(name)
-    if record is None:
-        raise UsageError(f"no weight is named {name!r}; `mien weights list` shows them all")
-    return record
+    known = _read_folder(FOLDER)
+    if name in known:
+        return known[name]
+    of_system = ", ".join(record.name for record in known.values() if record.system == name)
+    hint = f"those of this system are {of_system}" if of_system else "`mien weights list` shows all"
+    raise UsageError(f"no weight is named {name!r}; {hint}")

@@ -20,8 +20,8 @@ class Attention(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         n, count, width = tokens.shape
-        qkv = self.qkv(tokens).view(n, count, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        split = (n, count, self.heads, width // self.heads)
+        query, key, value = (x.view(split).transpose(1, 2) for x in self.qkv(tokens).chunk(3, -1))
         mixed = F.scaled_dot_product_attention(query, key, value)
         return self.proj(mixed.transpose(1, 2).reshape(n, count, width))
 
@@ -50,8 +50,8 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
-        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+        tokens = self.drop_path.around(tokens, lambda x: self.attn(self.norm1(x)))
+        return self.drop_path.around(tokens, lambda x: self.mlp(self.norm2(x)))
 
 
 class PatchEmbedding(nn.Module):

@@ -24,12 +24,10 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import load_file, save_file
 
 from mien import hub
-from mien.errors import InputError, MienError, UsageError
+from mien.errors import MienError
 from mien.media.files import atomic
 from mien.systems import load
-from mien.systems.official import load_official
 from mien.systems.parity import Difference, difference
-from mien.train import checkpoint
 from mien.train.system import System
 
 HUB = Path(hub.__file__).parent
@@ -38,49 +36,6 @@ TOLERANCE = 1e-3  # of an output's range; half of it is rounding where a network
 COUNTS = (1, 3)  # samples that an exported network is tried on; it is traced with two
 Format = Literal["onnx", "torch"]
 Network = Callable[[torch.Tensor], Sequence[np.ndarray]]
-
-
-def from_run(slug: str, run: Path) -> System:
-    """The system that a run has trained, at its size, with its averaged weights.
-
-    Raises InputError where ``run`` is no run of this system.
-    """
-    system_type = load(slug)
-    config = checkpoint.read_state(run / "config")
-    if config.get("system") != slug:
-        raise InputError(f"{run}: a run of {config.get('system')!r}, not of {slug!r}")
-    try:
-        sizes = {name: _tuples(value) for name, value in config["config"].items()}
-        system = system_type(system_type.Config(**sizes))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{run}: its config.json does not fit {slug}: {error}") from error
-    file = run / "model.safetensors"
-    checkpoint.fill(system, checkpoint.read_tensors(file), file)
-    return system.eval()
-
-
-def from_weights(slug: str, name: str) -> System:
-    """The system at the published size with a recorded weight, ours or as published.
-
-    Raises UsageError for a weight of another system, InputError for one that does not fit.
-    """
-    system_type, record = load(slug), hub.lookup(name)
-    if record.system != slug:
-        raise UsageError(f"{name} are weights of {record.system}, not of {slug}")
-    file = hub.resolve(name)
-    if file.suffix != ".safetensors":
-        raise InputError(f"{file}: only safetensors can be exported")
-    tensors, system = checkpoint.read_tensors(file), system_type.build()
-    if tensors.keys() == system.state_dict().keys():
-        checkpoint.fill(system, tensors, file)
-    else:
-        load_official(system, tensors)
-    return system.eval()
-
-
-def _tuples(value: object) -> object:
-    """JSON knows no tuples, and configs no lists."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def write(system: System, to: Format, path: Path) -> list[Difference]:

@@ -10,7 +10,7 @@ import torch
 
 from mien.errors import InputError, MienError
 from mien.systems import available, load
-from mien.systems.golden import Golden, Replay
+from mien.systems.golden import Golden
 from mien.systems.official import load_official
 
 # What building or running raises where a file asks for what the network cannot be or take.
@@ -52,8 +52,7 @@ def _replayed(golden: Golden) -> dict[str, torch.Tensor]:
     if golden.slug not in available():
         raise InputError(f"its system, {golden.slug!r}, is not in mien")
     system_type = load(golden.slug)
-    # Systems of mien's own have no published network to be compared with.
-    replays: dict[str, Replay] = getattr(system_type, "replays", dict)()
+    replays = system_type.replays()
     if golden.network not in replays:
         known = ", ".join(replays) or "none"
         raise InputError(

@@ -97,4 +97,6 @@ def _train(
 
 def _stream(source: "Source", system: "System", stage: "Stage", seed: int, start: int) -> "Stream":
     """Made only for a stage that is not done; ``start`` does not matter, it is read by number."""
-    return source(system, stage, seed)
+    from mien.train.smoothed import with_smooth
+
+    return with_smooth(source(system, stage, seed), system)

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from mien.errors import UsageError
+from mien.train.checkpoint import spread, whole
+from mien.train.sharding import local, whole_like
 from mien.train.system import System, Teacher
 
 
@@ -20,7 +22,7 @@ class Average:
         self.system, self.decay, self.count = system, decay, 0
         fixed = {name for name, _ in system.named_parameters()} - learned
         self.live = {
-            name: value
+            name: local(value)
             for name, value in system.state_dict().items()
             if value.is_floating_point() and name not in fixed
         }
@@ -33,13 +35,24 @@ class Average:
         self.count += 1
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """The system's state with the averages in their places."""
-        return self.system.state_dict() | self.mean
+        """The system's whole state with the averages in their places."""
+        state = self.system.state_dict()
+        averages = {name: whole_like(share, state[name]) for name, share in self.mean.items()}
+        return {
+            name: averages[name] if name in averages else whole(value)
+            for name, value in state.items()
+        }
+
+    def whole(self) -> dict[str, torch.Tensor]:
+        """The averages alone, whole."""
+        state = self.state_dict()
+        return {name: state[name] for name in self.mean}
 
     def load(self, mean: Mapping[str, torch.Tensor], count: int) -> None:
         self.count = count
+        state = self.system.state_dict()
         for name, value in self.mean.items():
-            value.copy_(mean[name])
+            value.copy_(local(spread(mean[name], state[name])))
 
 
 class Followers:
@@ -73,7 +86,10 @@ def _parts(system: System, teacher: Teacher) -> tuple[nn.Module, nn.Module]:
 
 def _states(part: nn.Module, followed: nn.Module) -> tuple:
     """What is averaged (all numbers of the part; of the followed), and counters to be copied."""
-    theirs, values = part.state_dict(), followed.state_dict()
+    theirs, values = (
+        {name: local(value) for name, value in module.state_dict().items()}
+        for module in (part, followed)
+    )
     real = [name for name, value in theirs.items() if value.is_floating_point()]
     rest = [(theirs[name], values[name]) for name in theirs if name not in real]
     return ([theirs[name] for name in real], [values[name] for name in real]), rest

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mien.errors import InputError
 from mien.media.files import atomic, check_readable
@@ -91,6 +92,14 @@ def read_tensors(file: Path) -> Tensors:
 
 def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], source: Path) -> None:
     """Load a state dict; InputError, in one line, if it is that of something else."""
+    require_fitting(module, tensors, source)
+    module.load_state_dict(dict(tensors))
+
+
+def require_fitting(
+    module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], source: Path
+) -> None:
+    """Raise InputError, in one line, where a state dict is that of something else."""
     wanted = module.state_dict()
     wrong = [name for name in wanted if name not in tensors] or [
         name for name in tensors if name not in wanted or wanted[name].shape != tensors[name].shape
@@ -98,7 +107,18 @@ def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], source: P
     if wrong:
         name = type(module).__name__
         raise InputError(f"{source}: not weights of {name} at this size ({wrong[0]} differs)")
-    module.load_state_dict(dict(tensors))
+
+
+def whole(value: torch.Tensor) -> torch.Tensor:
+    """All of a tensor; one that is sharded is gathered, by all processes at once."""
+    return value.full_tensor() if isinstance(value, DTensor) else value
+
+
+def spread(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A whole tensor in shares as ``like`` is, if that is sharded."""
+    if not isinstance(like, DTensor):
+        return value
+    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
 
 
 def _digest(file: Path) -> str:
@@ -107,10 +127,10 @@ def _digest(file: Path) -> str:
 
 
 def flatten(optimiser: torch.optim.Optimizer, names: list[str]) -> Tensors:
-    """The state of an optimiser, by the names of its parameters."""
+    """The whole state of an optimiser, by the names of its parameters."""
     state = optimiser.state_dict()["state"]
     return {
-        f"{names[i]}/{key}": value
+        f"{names[i]}/{key}": whole(value)
         for i, slots in state.items()
         for key, value in slots.items()
         if value is not None
@@ -126,7 +146,7 @@ def unflatten(optimiser: torch.optim.Optimizer, names: list[str], tensors: Tenso
         parameter, _, key = name.rpartition("/")
         i = index[parameter]
         if value.ndim:  # fused kernels take moments to be laid out in memory as the parameter is
-            value = torch.empty_like(parameters[i]).copy_(value)
+            value = torch.empty_like(parameters[i]).copy_(spread(value, parameters[i]))
         state.setdefault(i, {})[key] = value
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})

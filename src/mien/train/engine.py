@@ -4,8 +4,9 @@ It stands on Lightning Fabric, which brings devices, processes and mixed precisi
 loop to us, as turns, teachers and exact resumption need it. (accelerate would do as well; Fabric is
 smaller, and what it wraps can be read on one page.) One process or many run the same code: a
 stage's batch is that of all processes together, each takes its share of it, and gradients are
-averaged by DistributedDataParallel. Batch statistics and losses that compare samples see only a
-process's own share. Fully sharded training is not offered: the published sizes fit one device.
+averaged by DistributedDataParallel; or the weights are shared as well, for what does not fit one
+device (``mien.train.sharding``). Batch statistics and losses that compare samples see only a
+process's own share. Checkpoints are whole in any case: one process goes on where many stopped.
 
 A run is a folder:
 
@@ -44,7 +45,7 @@ from torch.multiprocessing.spawn import ProcessException, ProcessRaisedException
 from mien.data import labels
 from mien.errors import InputError, MienError, UsageError
 from mien.media.files import atomic
-from mien.train import checkpoint, data, optimise
+from mien.train import checkpoint, data, optimise, sharding
 from mien.train.average import Average, Followers
 from mien.train.log import Log, Say
 from mien.train.system import Batch, Stage, System, Turn
@@ -54,6 +55,7 @@ for _name in ("lightning_fabric", "torch.multiprocessing.spawn"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
 Precisions = Literal["fp32", "bf16", "fp16"]
+Sharding = Literal["ddp", "fsdp"]
 T = TypeVar("T")
 
 
@@ -61,14 +63,17 @@ T = TypeVar("T")
 class Options:
     """How to run: everything that does not belong to the recipe.
 
-    processes: on this machine, each on a device of its own where they are GPUs. workers: that make
-    the samples of each process; 0 makes them in it. precision: autocast type of the forward pass.
+    processes: on this machine, each on a device of its own where they are GPUs. sharding: whether
+    each of several processes has all weights ("ddp") or a share of them ("fsdp"). workers: that
+    make the samples of each process; 0 makes them in it. precision: autocast type of the forward
+    pass.
     passes: in which a process takes its share of a batch (gradient accumulation).
     log_every, save_every: steps. keep: checkpoints of a stage.
     """
 
     device: str = "cpu"
     processes: int = 1
+    sharding: Sharding = "ddp"
     seed: int = 0
     workers: int = 1
     precision: Precisions = "bf16"
@@ -98,7 +103,7 @@ def fabric(options: Options) -> Fabric:
     return Fabric(
         accelerator=kind,
         devices=[int(number)] if number else options.processes,
-        strategy=_strategy(options.processes),
+        strategy=_strategy(options),
         plugins=[_precision(options.precision, kind)],
     )
 
@@ -112,9 +117,11 @@ def _require_cuda(device: str, count: int) -> None:
         )
 
 
-def _strategy(processes: int) -> Any:
-    if processes == 1:
+def _strategy(options: Options) -> Any:
+    if options.processes == 1:
         return "auto"
+    if options.sharding == "fsdp":
+        return sharding.ShardingStrategy(start_method="spawn")
     # Turns, frozen parts and terms without a weight leave parameters without a gradient.
     return DDPStrategy(start_method="spawn", find_unused_parameters=True)
 
@@ -147,6 +154,10 @@ def launch(options: Options, work: Callable[[Fabric], T]) -> T:
         raise MienError(f"a training process ended: {error}") from error
 
 
+def _is_sharded(machine: Fabric) -> bool:
+    return isinstance(machine.strategy, sharding.ShardingStrategy)
+
+
 class _Objective(nn.Module):
     """The weighted sum of a turn's losses as a module, so that it can be compiled and shared."""
 
@@ -171,8 +182,9 @@ class _Player:
     def __init__(self, system: System, stage: Stage, turn: Turn, machine: Fabric, options: Options):
         self.system, self.stage, self.turn, self.machine = system, stage, turn, machine
         self.learned = optimise.select(system, turn)
-        # With loss scaling, gradients must be scaled back before they are clipped.
-        fused = options.precision != "fp16"
+        # With loss scaling, gradients must be scaled back before they are clipped; not every fused
+        # kernel takes sharded tensors.
+        fused = options.precision != "fp16" and not _is_sharded(machine)
         plain = optimise.optimiser(system, turn, self.learned, fused)
         names = {parameter: name for name, parameter in self.learned.items()}
         self.names = [names[p] for group in plain.param_groups for p in group["params"]]
@@ -183,13 +195,14 @@ class _Player:
         self.objective = machine.setup_module(objective, move_to_device=False)
         self.optimiser: Any = machine.setup_optimizers(plain)
         self.rate = turn.rate
+        self.several = machine.world_size > 1 and not _is_sharded(machine)
 
     def step(self, step: int, passes: list[Batch], log: Log) -> None:
         """One step of the optimiser; the mean gradient of all passes counts."""
         self.rate = optimise.set_rate(self.plain, self.turn, self.stage, step)
         self.plain.zero_grad(set_to_none=True)
         for i, batch in enumerate(passes, 1):
-            alone = self.machine.world_size > 1 and i < len(passes)
+            alone = self.several and i < len(passes)
             with self.machine.no_backward_sync(self.objective) if alone else nullcontext():
                 total, terms = self.objective(batch)
                 self.machine.backward(total / len(passes) if len(passes) > 1 else total)
@@ -221,8 +234,10 @@ class Run:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         if self.first:
             _sweep(folder)
-        self.system = system.to(self.machine.device)
-        self.system.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.system = system
+        if not _is_sharded(self.machine):  # shares are cut from tensors in their usual order
+            system.to(self.machine.device)
+            system.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def train(self, stage: Stage, dataset: data.Stream | Callable[[int], Any]) -> None:
         """Run a stage from its last checkpoint on; a stage that is done gives what it gave.
@@ -264,6 +279,9 @@ class _Work:
     def __init__(self, run: Run, stage: Stage):
         self.run, self.stage, self.system = run, stage, run.system
         self.machine, self.options = run.machine, run.options
+        if _is_sharded(self.machine):
+            device, processes = self.machine.device, self.machine.world_size
+            self.system = sharding.sharded(self.system, stage, device, processes)
         self.followers = Followers(self.system, stage.teachers)
         self.followers.start()
         self.players = [
@@ -351,11 +369,13 @@ class _Work:
         self.log.report(step, dict(zip(names, means.tolist(), strict=True)), rate)
 
     def _draw(self, step: int, batch: Batch) -> None:
-        if not self.run.first:
+        if not self.run.first and not _is_sharded(self.machine):
             return
         self.system.eval()
-        with torch.no_grad():
-            self.log.pictures(step, self.system.pictures(self.machine.to_device(batch)))
+        with torch.no_grad():  # a sharded system works in all processes or in none
+            pictures = self.system.pictures(self.machine.to_device(batch))
+        if self.run.first:
+            self.log.pictures(step, pictures)
         optimise.set_modes(self.system, self.learned)
 
     def _path(self, step: int) -> Path:
@@ -369,12 +389,9 @@ class _Work:
         return sorted(int(number) for number in numbers if number.isdigit())
 
     def _save(self, step: int) -> None:
+        tensors = self._tensors()
+        result = self.average.state_dict()
         if self.run.first:
-            tensors = {f"model.{k}": v for k, v in self.system.state_dict().items()}
-            tensors |= {f"average.{k}": v for k, v in self.average.mean.items()}
-            for player in self.players:
-                moments = checkpoint.flatten(player.plain, player.names)
-                tensors |= {f"optimiser.{player.turn.name}.{k}": v for k, v in moments.items()}
             _require_finite(tensors, step, self.stage)
             state = {
                 **self.run.recipe(self.stage),
@@ -384,12 +401,20 @@ class _Work:
                 "scaler": self.machine.strategy.precision.state_dict(),
             }
             checkpoint.save(self._path(step), tensors, state)
-            checkpoint.save_tensors(
-                self.average.state_dict(), self.run.folder / "model.safetensors"
-            )
+            checkpoint.save_tensors(result, self.run.folder / "model.safetensors")
             for old in self._saved()[: -self.options.keep]:
                 checkpoint.remove(self._path(old))
         self.machine.barrier()
+
+    def _tensors(self) -> checkpoint.Tensors:
+        """All that going on needs; what is sharded is gathered, so all processes take part."""
+        state = self.system.state_dict()
+        tensors = {f"model.{k}": checkpoint.whole(v) for k, v in state.items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.whole().items()}
+        for player in self.players:
+            moments = checkpoint.flatten(player.plain, player.names)
+            tensors |= {f"optimiser.{player.turn.name}.{k}": v for k, v in moments.items()}
+        return tensors
 
     def _resume(self) -> int:
         """The step to go on from; raises UsageError or InputError if the checkpoint is not ours."""
@@ -409,7 +434,7 @@ class _Work:
         return saved[-1]
 
     def _load(self, tensors: checkpoint.Tensors, state: dict[str, Any], path: Path) -> None:
-        checkpoint.fill(self.system, checkpoint.part(tensors, "model."), path)
+        sharding.fill(self.system, checkpoint.part(tensors, "model."), path)
         self.average.load(checkpoint.part(tensors, "average."), state["averaged"])
         for player in self.players:
             moments = checkpoint.part(tensors, f"optimiser.{player.turn.name}.")
@@ -428,7 +453,7 @@ class _Work:
             checkpoint.save(done, weights, self.run.recipe(self.stage))
             for step in self._saved():
                 checkpoint.remove(self._path(step))
-        self.system.load_state_dict(weights)
+        self.run.system.load_state_dict(weights)
         self.machine.barrier()
 
 

@@ -3,12 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import nn
 
 from mien.errors import UsageError
+from mien.find.geometry import box_of
+
+if TYPE_CHECKING:
+    from mien.systems.golden import Replay
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -99,15 +104,39 @@ class Stage(Turn):
         return self.turns or (self,)
 
 
+class Published(NamedTuple):
+    """What a published checkpoint holds.
+
+    config: its sizes. absent: prefixes of the parts that it lacks. predicts: whether the system can
+    be used with it; one that was only pre-trained lacks its heads and is there to be trained on.
+    """
+
+    config: Any
+    absent: tuple[str, ...] = ()
+    predicts: bool = True
+
+
+def from_box(box: np.ndarray, size: int, margin: float = 0.0) -> np.ndarray:
+    """(2, 3), from the pixels of a square crop to the box that is stretched to it.
+
+    margin: how much wider than the box the crop is on each side, in shares of width and height.
+    """
+    sides = box[2:] - box[:2]
+    low = box[:2] - margin * sides
+    return np.column_stack([np.diag((1 + 2 * margin) * sides / size), low])
+
+
 class System(nn.Module, ABC):
     """A network with its training recipe and its way to be used.
 
-    Subclasses set ``CARD`` and ``Config`` (a frozen dataclass with ``paper()`` and ``tiny()``).
+    Subclasses set ``CARD`` and ``Config`` (a frozen dataclass with ``paper()`` and ``tiny()``), and
+    have ``predict``, whose signature is that of their task (``mien.systems.answer``).
     """
 
     CARD: ClassVar[Card]
     Config: ClassVar[type]
     CROP: ClassVar[str] = "the whole picture"  # how the input is cut out, in words
+    STATE_KEY: ClassVar[str | None] = None  # of the state dict in published files, where it has one
 
     def __init__(self, config: Any):
         super().__init__()
@@ -154,6 +183,30 @@ class System(nn.Module, ABC):
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
         """Which axes of the exported network's inputs and outputs are free (batch, if nothing)."""
         return {"image": {0: "batch"}}
+
+    def crop(self, landmarks: np.ndarray) -> np.ndarray:
+        """Where ``CROP`` lies: (2, 3), from crop pixels to the picture of a face's landmarks.
+
+        landmarks: (478, 3) pixels. Unless overridden: the upright square about them, half as large
+        again as they are.
+        """
+        x0, y0, x1, y1 = box_of(landmarks)
+        half = 0.75 * max(x1 - x0, y1 - y0)
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        return from_box(np.array([x - half, y - half, x + half, y + half]), self.config.size)
+
+    @classmethod
+    def published(cls, state: Mapping[str, torch.Tensor]) -> Published:
+        """What a published state dict holds. The paper's network, whole, unless overridden."""
+        return Published(cls.Config.paper())
+
+    @classmethod
+    def replays(cls) -> "dict[str, Replay]":
+        """How golden files of the published networks are done again, by network.
+
+        None unless overridden: systems of mien's own have no published network.
+        """
+        return {}
 
     @classmethod
     def from_official(cls, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from mien.data.adapters.dataset import Dataset, Picture
-from mien.data.adapters.words import WORDS, dtype, unknown
-from mien.data.labels import UNKNOWN
+from mien.data.adapters.words import dtype, unknown
+from mien.data.labels import UNKNOWN, WORDS
 from mien.errors import UsageError
 
 MARGIN = 1.3

@@ -42,7 +42,7 @@ class Sample:
     """One recording and what is known of it.
 
     path: the file, or the folder of its frames.
-    labels: by word, numpy arrays in the shapes and types of ``mien.data.adapters.words.WORDS``;
+    labels: by word, numpy arrays in the shapes and types of ``mien.data.labels.WORDS``;
         places are pixels of the picture, and S is the size of the picture or of its mask.
     box: (4,) x0, y0, x1, y1 of the face in pixels, where the data set gives it.
     files: what lies beside it: ``audio``, ``mask``, ``template``.

@@ -18,8 +18,7 @@ from mien.data.adapters.folders import (
     numbers,
 )
 from mien.data.adapters.registry import adapter
-from mien.data.adapters.words import AFFECTS
-from mien.data.labels import ACTION_UNITS, EXPRESSIONS, GENDERS, RACES, UNKNOWN
+from mien.data.labels import ACTION_UNITS, AFFECTS, EXPRESSIONS, GENDERS, RACES, UNKNOWN
 from mien.errors import InputError
 
 KIND = "Expressions in pictures"

@@ -7,7 +7,7 @@ from pathlib import Path
 from mien.data.adapters.dataset import Clip, Items, Labels
 from mien.data.adapters.folders import VIDEOS, Folder, Table, below, names
 from mien.data.adapters.registry import adapter
-from mien.data.adapters.words import MANIPULATIONS
+from mien.data.labels import MANIPULATIONS
 from mien.errors import InputError
 
 KIND = "Forgeries"

@@ -106,7 +106,7 @@ mien ships no data of real people. Whoever has one of these data sets opens it w
     DataLoader(Crops(people, 224, ["image", "attributes", "identity"]), batch_size=32)
 
 Samples are made when they are asked for; pictures and videos stay on the disk. Labels are numpy
-arrays in one vocabulary (`mien.data.labels.WORDS` and `mien.data.adapters.words.EXTRA`), so sets
+arrays in one vocabulary (`mien.data.labels.WORDS`), so sets
 can share a batch: what a set does not say is -1 where a word counts or classifies and NaN where it
 measures. Splits are the published ones, or those of later work where a set has none, as its
 line says; `split_people` divides any set with known people so that nobody is in both parts.

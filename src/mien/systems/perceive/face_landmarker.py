@@ -8,6 +8,7 @@ teacher (MediaPipe Face Landmarker), so this is a distilled student.
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -126,6 +127,16 @@ class FaceLandmarker(System):
 
     def inputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         return (batch["image"].float() / 255,)
+
+    def crop(self, landmarks: np.ndarray) -> np.ndarray:
+        """As of the finder: upright in the frame of a face that was found before."""
+        to_face = geometry.crop_to_face(self.config.size)
+        return geometry.compose(geometry.face_to_image(landmarks), to_face)
+
+    @torch.inference_mode()
+    def predict(self, image: torch.Tensor) -> torch.Tensor:
+        """Landmarks (N, 478, 3) in crop pixels of crops (N, 3, S, S) 0..1."""
+        return self.eval()(image)[0]
 
 
 def _openings(points: torch.Tensor) -> torch.Tensor:

@@ -20,11 +20,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from mien.data import labels
+from mien.find.geometry import box_of
 from mien.nn.losses import (
     class_loss,
     dice_loss,
@@ -39,7 +41,7 @@ from mien.nn.swin import Swin
 from mien.nn.two_way import CrossAttention, FourierPositions, TwoWayTransformer
 from mien.systems.golden import Golden, Replay
 from mien.systems.official import rename
-from mien.train.system import Batch, Card, Stage, System
+from mien.train.system import Batch, Card, Stage, System, from_box
 
 POINTS = 68
 AGES = 8  # decades, the last one open
@@ -171,6 +173,7 @@ class FaceXFormer(System):
     )
     Config = FaceXFormerConfig
     CROP = "the face's box, half as large again along each axis, stretched to a square"
+    STATE_KEY = "state_dict_backbone"
     config: FaceXFormerConfig
 
     def __init__(self, config: FaceXFormerConfig):
@@ -291,6 +294,10 @@ class FaceXFormer(System):
 
     def inputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         return (batch["image"].float() / 255,)
+
+    def crop(self, landmarks: np.ndarray) -> np.ndarray:
+        """A quarter of its width and height wider on each side; the shape is not kept."""
+        return from_box(box_of(landmarks), self.config.size, margin=0.25)
 
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
         outputs = [f"output_{i}" for i in range(len(self.config.tasks))]

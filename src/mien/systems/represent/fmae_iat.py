@@ -24,13 +24,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from mien.data.labels import ACTION_UNITS
+from mien.nn.drop_path import whole_paths
 from mien.nn.frozen import learns
 from mien.nn.gradient_reversal import reverse_gradient
 from mien.nn.losses import imagenet_normalised, mean_known, presence_loss
 from mien.nn.vit import EPSILON, Block, VisionTransformer, initialise, sincos_positions
 from mien.systems.golden import Golden, Replay
 from mien.systems.official import rename
-from mien.train.system import Batch, Card, Stage, System
+from mien.train.system import Batch, Card, Published, Stage, System
 
 BP4D = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
 DISFA = (1, 2, 4, 6, 9, 12, 25, 26)
@@ -139,6 +140,7 @@ class FmaeIat(System):
     )
     Config = FmaeConfig
     CROP = "the picture of a head, not aligned, resized to a square"
+    STATE_KEY = "model"
     config: FmaeConfig
 
     def __init__(self, config: FmaeConfig):
@@ -184,7 +186,8 @@ class FmaeIat(System):
         order = shuffled.argsort(1)
         kept = patches.gather(1, shuffled[:, :visible, None].expand(-1, -1, width))
         mask = (order >= visible).to(image.dtype)
-        latent = self.norm(self.encoder.mix(kept))
+        with whole_paths(self.encoder):  # as published: only fine-tuning drops any
+            latent = self.norm(self.encoder.mix(kept))
         drawn = self.decoder(latent, order)
         error = (drawn.float() - self._target(image)).square().mean(-1)
         return Reconstruction((error * mask).sum() / mask.sum(), drawn, mask, latent, order)
@@ -269,6 +272,25 @@ class FmaeIat(System):
         return dict(zip(self.config.action_units, logits.sigmoid().unbind(1), strict=True))
 
     @classmethod
+    def published(cls, state: Mapping[str, torch.Tensor]) -> Published:
+        """A masked autoencoder, its encoder alone, or a fine-tuned encoder with its heads."""
+        shapes = {name: tuple(value.shape) for name, value in state.items()}
+        told = shapes.get("head.weight", (len(BP4D),))[0]
+        units = {len(BP4D): BP4D, len(DISFA): DISFA}
+        config = FmaeConfig(
+            **_encoder_sizes(shapes), **_decoder_sizes(shapes),
+            subjects=shapes.get("ID_head.weight", (0,))[0],
+            action_units=units.get(told, BP4D), outputs=None if told in units else told,
+        )  # fmt: skip
+        parts = {"decoder_": "decoder", "norm.": "norm", "fc_norm.": "fc_norm", "head.": "head",
+                 "ID_head.": "identity_head"}  # fmt: skip
+        absent = tuple(
+            part for start, part in parts.items()
+            if not any(name.startswith(start) for name in state)
+        )  # fmt: skip
+        return Published(config, absent, predicts=not {"fc_norm", "head"} & {*absent})
+
+    @classmethod
     def from_official(cls, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """A published FMAE, or a fine-tuned encoder with its head and, in training, ID head."""
         return rename(
@@ -291,29 +313,51 @@ class FmaeIat(System):
         }
 
 
+def _encoder_sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The sizes of a published encoder, from its tensors."""
+    width, _, patch, _ = shapes["patch_embed.proj.weight"]
+    blocks = {int(name.split(".")[1]) for name in shapes if name.startswith("blocks.")}
+    return {
+        "size": patch * round((shapes["pos_embed"][1] - 1) ** 0.5),
+        "patch": patch,
+        "width": width,
+        "depth": len(blocks),
+        "heads": HEADS.get(width, max(1, width // 64)),
+    }
+
+
+def _decoder_sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The sizes of a published decoder, from its tensors; nothing where there is none."""
+    if "decoder_embed.weight" not in shapes:
+        return {}
+    names = (name.split(".") for name in shapes if name.startswith("decoder_blocks."))
+    width = shapes["decoder_embed.weight"][0]
+    return {
+        "decoder_width": width,
+        "decoder_depth": len({int(name[1]) for name in names}),
+        "decoder_heads": max(1, width // 32),
+    }
+
+
 def _recorded_config(golden: Golden) -> FmaeConfig:
     """The sizes of a published network: from its tensors, heads from the recorded names."""
     shapes, options = golden.shapes, golden.options
     build = options.get("build", {})
     arch = str(golden.config.get("arch", ""))
-    width, _, patch, _ = shapes["patch_embed.proj.weight"]
     told = re.search(r"\((\d+)/(\d+)/(\d+), decoder (\d+)/(\d+)/(\d+)\)", arch)
-    common: dict[str, Any] = {
-        "size": golden.inputs["image"].shape[-1],
-        "patch": patch,
-        "width": width,
-        "depth": 1 + golden.largest_index("blocks"),
-        "heads": int(told[3]) if told else HEADS.get(width, width // 64),
-    }
+    common = {**_encoder_sizes(shapes), "depth": 1 + golden.largest_index("blocks")}
+    if told:
+        common["heads"] = int(told[3])
     if golden.network == "mae":
+        decoder = _decoder_sizes(shapes)
+        if told:
+            decoder["decoder_heads"] = int(told[6])
         return FmaeConfig(
-            decoder_width=shapes["decoder_embed.weight"][0],
-            decoder_depth=1 + golden.largest_index("decoder_blocks"),
-            decoder_heads=int(told[6]) if told else FmaeConfig.decoder_heads,
             mask_ratio=float(options["mask_ratio"]),
             normed_target=bool(options["norm_pix_loss"]),
             subjects=0,
             **common,
+            **decoder,
         )
     subjects = shapes["ID_head.weight"][0] if "ID_head.weight" in shapes else 0
     return FmaeConfig(

@@ -228,7 +228,7 @@ def world_manipulations() -> np.ndarray:
 def world_clip() -> np.ndarray:
     """A clip with its sound and curves, and a strip of its frames."""
     clip = Clips(SPEAKING, seed=5, seconds=3.0, fps=25, language="en-us").sample(SPEAKER)
-    write_clip(clip, PICTURES / "world_clip.mp4", curves=True)
+    write_clip(clip, PICTURES / "world_clip.mp4", curves=True, credentials=False)
     strip, frames = Strip(clip), list(clip.frames())
     chosen = np.linspace(0.12, 0.85, 6) * len(frames)
     tiles = [strip.below(frames[i], i) for i in chosen.astype(int)]
@@ -242,7 +242,7 @@ def world_captions() -> None:
     samples = [world.sample(i) for i in range(8)]
     names = [f"world_caption_{i}.jpg" for i in range(8)]
     for name, sample in zip(names, samples, strict=True):
-        write_picture(PICTURES / name, _thumbnail(sample["image"]), 85)
+        write_picture(PICTURES / name, _thumbnail(sample["image"]), 85, credentials=False)
     text = as_markdown(samples, 3, 6, [f"pictures/{name}" for name in names])
     (PICTURES.parent / "world-captions.md").write_text(CAPTIONS + text, "utf-8")
 
@@ -307,7 +307,7 @@ def main() -> None:
         if image is None:  # it has written its own files
             continue
         if name.startswith("world"):
-            write_picture(out, image, QUALITY.get(name, 95))
+            write_picture(out, image, QUALITY.get(name, 95), credentials=False)
         else:
             write_image(out, image)
 

@@ -18,7 +18,7 @@ from conftest import ROOT
 import mien
 
 SOURCE = ROOT / "src" / "mien"
-TORCH_FREE = ("cli", "jobs", "find", "head", "world", "media", "face", "hub", "errors")
+TORCH_FREE = ("cli", "jobs", "find", "head", "world", "media", "measure", "face", "hub", "errors")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

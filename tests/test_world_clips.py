@@ -12,7 +12,8 @@ import pytest
 from mien.cli import main
 from mien.errors import UsageError
 from mien.media.audio import read_audio, write_audio
-from mien.media.video import SYNTHETIC, Video
+from mien.media.provenance import SYNTHETIC
+from mien.media.video import Video
 from mien.world import reel, speech
 from mien.world.clips import Clip, Clips, arrays
 from mien.world.emotions import NAMES

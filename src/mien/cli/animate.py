@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.map import examples
-from mien.cli.options import Device
+from mien.cli.options import Credentials, Device
 from mien.errors import UsageError
 
 EXAMPLES = examples(
@@ -48,6 +48,10 @@ def animate(
             "--fps", metavar="X", help="Frame rate of a .csv.  [default: from its timecodes]"
         ),
     ] = None,
+    mark: Annotated[
+        bool, typer.Option("--mark", help="Write 'synthetic' into the corner of the pictures.")
+    ] = False,
+    credentials: Credentials = True,
     device: Device = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no summary.")] = False,
 ) -> None:
@@ -60,8 +64,9 @@ def animate(
 
     started = time.monotonic()
     frames = run_animate(
-        portrait, motion, out, face=_number(face), strength=strength, fps=fps, device=device
-    )
+        portrait, motion, out, face=_number(face), strength=strength, fps=fps, mark=mark,
+        credentials=credentials, device=device,
+    )  # fmt: skip
     if not quiet:
         print(f"{frames} frames, {time.monotonic() - started:.1f} s: {out}")
 

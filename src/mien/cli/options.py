@@ -44,3 +44,10 @@ Result = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="Use the first N samples only.")
 ]
+Credentials = Annotated[
+    bool,
+    typer.Option(
+        "--credentials/--no-credentials",
+        help="Sign what is generated as synthetic; `mien provenance` reads it.",
+    ),
+]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.map import examples
-from mien.cli.options import Device
+from mien.cli.options import Credentials, Device
 from mien.errors import MienError, UsageError
 
 EXAMPLES = examples(
@@ -39,6 +39,7 @@ def reconstruct(
     turntable: Annotated[
         bool, typer.Option("--turntable/--no-turntable", help="Also write a turning head as video.")
     ] = True,
+    credentials: Credentials = True,
     device: Device = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no summary.")] = False,
 ) -> None:
@@ -51,8 +52,8 @@ def reconstruct(
 
     started, told = time.monotonic(), []
     heads = run_reconstruct(
-        source, out, face=_choice(face), refine=refine, turntable=turntable, device=device,
-        on_warning=told.append,
+        source, out, face=_choice(face), refine=refine, turntable=turntable,
+        credentials=credentials, device=device, on_warning=told.append,
     )  # fmt: skip
     if not quiet:
         for head in heads:

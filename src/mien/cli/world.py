@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.map import Map, examples
+from mien.cli.options import Credentials
 
 SHOW = "mien world show --out people.png"
 SAMPLE = "mien world sample 17 --out sample.png"
@@ -39,6 +40,7 @@ def sample(
     recipe: RecipeOption = None,
     split: Split = "train",
     seed: Seed = 0,
+    credentials: Credentials = True,
 ) -> None:
     """Draw one sample: image, landmarks, parsing, depth, normals and albedo side by side."""
     import json
@@ -47,7 +49,7 @@ def sample(
     from mien.world.sheet import panel, write_picture
 
     drawn = _world(recipe, split, seed).sample(number)
-    write_picture(out, panel(drawn))
+    write_picture(out, panel(drawn), credentials=credentials)
     print(json.dumps(labels(drawn), indent=2))
 
 
@@ -61,6 +63,7 @@ def show(
     truth: Annotated[
         bool, typer.Option("--truth", help="Landmarks, parsing, depth, normals beside each.")
     ] = False,
+    credentials: Credentials = True,
 ) -> None:
     """Draw a contact sheet of the first samples."""
     from mien.world.sheet import card, contact_sheet, write_picture
@@ -68,7 +71,7 @@ def show(
     world = _world(recipe, split, seed)
     drawn = (world.sample(index) for index in range(count))
     tiles = [card(one, world.recipe.size) if truth else one["image"] for one in drawn]
-    write_picture(out, contact_sheet(tiles))
+    write_picture(out, contact_sheet(tiles), credentials=credentials)
 
 
 @app.command(
@@ -98,6 +101,7 @@ def clip(
     curves: Annotated[
         bool, typer.Option("--curves", help="Draw sound, phonemes and curves below the picture.")
     ] = False,
+    credentials: Credentials = True,
 ) -> None:
     """Make a video of a person who speaks.
 
@@ -121,7 +125,7 @@ def clip(
         made = clips.sample(number)
     else:
         made = clips.of_recording(number, *read_audio(recording), transcript, language or "en-us")
-    write_clip(made, out, curves=curves)
+    write_clip(made, out, curves=curves, credentials=credentials)
     if truth is not None:
         write_truth(made, truth)
     print(json.dumps(labels(made), ensure_ascii=False, indent=2))

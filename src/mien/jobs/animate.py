@@ -20,8 +20,9 @@ from mien.jobs.person import choose, motion_of, size_of
 from mien.jobs.person import watch as person_in
 from mien.media.files import check_readable
 from mien.media.image import read_image
+from mien.media.provenance import Generated, SourceType
 from mien.media.source import VideoFile, open_source
-from mien.media.video import SYNTHETIC, WRITTEN_SUFFIXES, VideoWriter
+from mien.media.video import WRITTEN_SUFFIXES, VideoWriter
 
 SMALLEST_FACE = 40.0  # pixels; below it there is nothing to move
 LARGEST_SIDE = 1920  # pixels, to which larger portraits are reduced
@@ -53,6 +54,8 @@ def animate(
     face: int | Literal["largest"] | None = None,
     strength: float = 1.0,
     fps: float | None = None,
+    credentials: bool = True,
+    mark: bool = False,
     device: str = "cpu",
 ) -> int:
     """Write a video ``out`` of a photo whose face moves as in ``motion``.
@@ -66,13 +69,17 @@ def animate(
         do not make a choice necessary.
     strength: of the motion; 1 is as it is.
     fps: frame rate of a ``.csv`` that is too short to tell.
+    credentials: sign the video as synthetic (:mod:`mien.media.provenance`). mark: write so into the
+        corner of its pictures.
 
     Returns the number of frames. Raises UsageError for options that do not fit, InputError when the
     photo has no face that can be moved or the motion cannot be used, MienError when ``out`` cannot
     be written.
     """
     out = Path(out)
+    made = Generated(SourceType.COMPOSITE, "a photo set in motion", credentials, mark)
     _check_out(out, portrait, motion)
+    made.check(out)
     if not 0 <= strength <= 3:
         raise UsageError(f"the strength of a motion is 0 to 3, not {strength:g}")
     recorded = read_recording(motion, fps)  # first, since it takes no time
@@ -80,7 +87,7 @@ def animate(
     prepared = prepare(portrait, finder, fitter, face)
     driving = recorded or watch(motion, finder, fitter)
     frames = prepared.frames(driving.motion, strength)
-    with VideoWriter(out, driving.motion.fps, audio_from=driving.sound, comment=SYNTHETIC) as video:
+    with VideoWriter(out, driving.motion.fps, driving.sound, generated=made) as video:
         for frame, time in zip(frames, driving.times or repeat(None), strict=False):
             video.write(frame, time)
     return len(driving.motion)

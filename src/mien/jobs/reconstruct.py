@@ -24,8 +24,9 @@ from mien.head.model import HeadModel
 from mien.jobs.person import choose, motion_of, watch
 from mien.media.files import atomic
 from mien.media.image import read_image, write_image
+from mien.media.provenance import Generated, SourceType
 from mien.media.source import Camera, open_source
-from mien.media.video import SYNTHETIC, VideoWriter
+from mien.media.video import VideoWriter
 
 SMALLEST_FACE = 24.0  # pixels; below it nothing of a face is left
 LEAST_QUALITY = 0.4
@@ -163,6 +164,7 @@ def run_reconstruct(
     face: Choice = None,
     refine: bool = False,
     turntable: bool = True,
+    credentials: bool = True,
     device: str = "cpu",
     on_file: Callable[[Path], object] = lambda path: None,
     on_warning: Callable[[str], object] = warnings.warn,
@@ -175,6 +177,7 @@ def run_reconstruct(
     motion.csv in Live Link Face's columns. With ``face="all"`` each face has a folder of its own:
     face-1, face-2, ..., by the numbers that ``face`` takes.
 
+    credentials: sign fit.png and turntable.mp4 as synthetic (:mod:`mien.media.provenance`).
     on_file: called with each file that is complete. on_warning: see :func:`reconstruct`.
     """
     out = Path(out)
@@ -187,16 +190,18 @@ def run_reconstruct(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise MienError(f"{folder}: {error.strerror}") from error
-        for path in write(head, folder, os.fspath(source), turntable):
+        for path in write(head, folder, os.fspath(source), turntable, credentials):
             on_file(path)
     return heads
 
 
 def write(
-    head: Reconstruction, folder: Path, source: str, turntable: bool = True
-) -> Iterator[Path]:
+    head: Reconstruction, folder: Path, source: str, turntable: bool = True,
+    credentials: bool = True,
+) -> Iterator[Path]:  # fmt: skip
     """Write a head's files into a folder that is there, one after the other."""
     model, fit, textures = HeadModel.bundled(), head.fit, head.captured.textures
+    made = Generated(SourceType.COMPOSITE, "a head rebuilt from a photo", credentials)
     skin = Skin.of(model, textures)
     write_glb(folder / "head.glb", model, fit.identity, textures, motion=head.motion)
     yield folder / "head.glb"
@@ -208,13 +213,13 @@ def write(
         text = json.dumps(summary(head, source), indent=2, allow_nan=False)
         temporary.write_text(text + "\n", "utf-8")
     yield folder / "head.json"
-    write_image(folder / "fit.png", picture(head, model, skin))
+    write_image(folder / "fit.png", picture(head, model, skin), made)
     yield folder / "fit.png"
     if head.motion is not None:
         head.motion.save(folder / "motion.csv")
         yield folder / "motion.csv"
     if turntable:
-        with VideoWriter(folder / "turntable.mp4", TURN_RATE, comment=SYNTHETIC) as video:
+        with VideoWriter(folder / "turntable.mp4", TURN_RATE, generated=made) as video:
             for frame in turn(fit, model, skin):
                 video.write(frame)
         yield folder / "turntable.mp4"

@@ -134,6 +134,17 @@ def _draw_arrow(
     cv2.fillConvexPoly(image, _fixed(triangle), colour, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
+def marked(image: np.ndarray, text: str) -> np.ndarray:
+    """A copy of a picture with a text in its lower right corner, on a bar, readable on anything."""
+    out = image.copy()
+    scale = max(min(out.shape[:2]) / 900, SMALLEST_TEXT)
+    width, height = _text_size(text, scale)
+    left, top = max(out.shape[1] - width, 0), max(out.shape[0] - height, 0)
+    cv2.rectangle(out, (left, top), (left + width, top + height), (0, 0, 0), cv2.FILLED)
+    _write(out, text, (left, top), height, scale)
+    return out
+
+
 def _draw_label(image: np.ndarray, face: Face, size: float, colour: Colour) -> None:
     """White text on a bar above the box, or below it where there is no room."""
     text, box = label_of(face), face.box
@@ -148,8 +159,15 @@ def _draw_label(image: np.ndarray, face: Face, size: float, colour: Colour) -> N
     above, below = box[1] - height, box[3]
     top = int(np.clip(above if above >= 0 else below, 0, max(image.shape[0] - height, 0)))
     cv2.rectangle(image, (left, top), (left + width, top + height), colour, cv2.FILLED)
+    _write(image, text, (left, top), height, scale)
+
+
+def _write(
+    image: np.ndarray, text: str, corner: tuple[int, int], height: int, scale: float
+) -> None:
+    """White text into a bar of this height, of which the upper left corner is given."""
     pad = height // 4
-    place = (left + pad, top + height - pad - pad // 2)
+    place = corner[0] + pad, corner[1] + height - pad - pad // 2
     cv2.putText(image, text, place, FONT, scale, (255, 255, 255), _pen(scale), cv2.LINE_AA)
 
 

@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mien.errors import InputError, UsageError
 from mien.media.files import atomic, check_readable
+from mien.media.provenance import Generated
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are decoded; this many are 600 MB of RGB."""
@@ -38,15 +39,23 @@ def read_image(path: str | Path) -> np.ndarray:
         return to_rgb(image)
 
 
-def write_image(path: str | Path, image: np.ndarray) -> None:
+def write_image(path: str | Path, image: np.ndarray, generated: Generated | None = None) -> None:
     """Write an (H, W, 3) uint8 RGB image; the suffix says the format (jpg, png, webp, ...).
 
-    Raises UsageError for an unknown suffix, MienError when the file cannot be written.
+    generated: how it came to be, of what shows what never was; the file then says so.
+
+    Raises UsageError for an unknown suffix, and for one that cannot be signed as ``generated``
+    asks, MienError when the file cannot be written.
     """
     if Path(path).suffix.lower() not in Image.registered_extensions():
         raise UsageError(f"{path}: no image format has this suffix")
+    if generated is not None:
+        generated.check(path)
+        image = generated.seen(image)
     with atomic(path) as temporary:
         Image.fromarray(image).save(temporary, quality=95)
+        if generated is not None:
+            generated.sign(temporary)
 
 
 @contextmanager

@@ -18,8 +18,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import mien
-from mien.errors import InputError, MienError
+from mien.errors import InputError, MienError, UsageError
+from mien.media import draw
 from mien.media.files import atomic, check_readable
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif",
@@ -31,9 +34,13 @@ VALID_YEARS = 10
 UNTRUSTED = "signingCredential.untrusted"  # true of every key that no list of trust has
 LABEL = "c2pa.actions"
 KEY = "signer.pem"
+WITHOUT_THUMBNAIL = {"builder": {"thumbnail": {"enabled": False}}}
+MARK = "synthetic"
+SYNTHETIC = "synthetic media, made with mien"
+"""The comment in generated media, which players show."""
 
 
-class Source(StrEnum):
+class SourceType(StrEnum):
     """What generated media are made from: names of the IPTC list of digital source types."""
 
     RENDERED = "algorithmicMedia"  # drawn by rules, as the world is
@@ -58,15 +65,39 @@ class Credentials:
     problems: tuple[str, ...]
 
 
-def can_carry(path: str | Path) -> bool:
-    """Whether a file of this suffix can carry credentials."""
-    return Path(path).suffix.lower() in SUFFIXES
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """How a file came to be that shows what never was, and how it says so.
+
+    what: was done, in a few words. signed: by content credentials. marked: by a word in the corner
+    of every picture.
+    """
+
+    source: SourceType
+    what: str
+    signed: bool = True
+    marked: bool = False
+
+    def seen(self, image: np.ndarray) -> np.ndarray:
+        """The picture (H, W, 3) uint8 as it is shown: with the word in its corner, if marked."""
+        return draw.marked(image, MARK) if self.marked else image
+
+    def sign(self, path: str | Path) -> None:
+        """Sign a finished file, if it is to be signed; raises what :func:`sign` raises."""
+        if self.signed:
+            sign(path, self.source, self.what)
+
+    def check(self, path: str | Path) -> None:
+        """UsageError for a file to be signed whose kind cannot carry credentials."""
+        if self.signed and Path(path).suffix.lower() not in SUFFIXES:
+            raise UsageError(f"{path}: files of this kind carry no content credentials; choose "
+                             "another, or --no-credentials")  # fmt: skip
 
 
-def sign(path: str | Path, source: Source, what: str) -> None:
+def sign(path: str | Path, source: SourceType, what: str) -> None:
     """Put credentials into a finished file, which is replaced whole.
 
-    what: was done, in a few words, as "mien animate: a photo set in motion".
+    what: was done, in a few words, as "a photo set in motion".
 
     Raises MienError when the file or the key cannot be written or signing fails.
     """
@@ -76,8 +107,9 @@ def sign(path: str | Path, source: Source, what: str) -> None:
     with (
         _refused(path),
         atomic(path) as temporary,
+        c2pa.Context.from_dict(WITHOUT_THUMBNAIL) as context,
         c2pa.Signer.from_info(_signer()) as signer,
-        c2pa.Builder(_manifest(source, what)) as made,
+        c2pa.Builder(_manifest(source, what), context) as made,
     ):
         made.sign_file(str(path), str(temporary), signer)
 
@@ -128,7 +160,7 @@ def _first_action(manifest: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _manifest(source: Source, what: str) -> str:
+def _manifest(source: SourceType, what: str) -> str:
     maker = {"name": "mien", "version": mien.__version__}
     action = {
         "action": "c2pa.created",

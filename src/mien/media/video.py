@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,9 +19,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.errors import InputError, MienError, UsageError
+from mien.media import provenance
 from mien.media.audio import SoundTrack, sound_stream
 from mien.media.files import atomic, open_container
 from mien.media.image import MAX_PIXELS
+from mien.media.provenance import Generated
 
 WANTED = "an image or video"
 HEIF_BRANDS = frozenset({"heic", "heix", "heim", "heis", "hevc", "mif1", "msf1", "avif", "avis"})
@@ -223,21 +226,18 @@ def _orientation(frame: VideoFrame) -> tuple[int, bool]:
     return -round(np.degrees(np.arctan2(b, a)) / 90) % 4, bool(mirrored)
 
 
-SYNTHETIC = "synthetic media, made with mien"
-"""The comment in generated media."""
-
-
 class VideoWriter:
     """Writes H.264 video (yuv420p), and with it the sound of another file.
 
     path: .mp4, .m4v, .mov or .mkv; it appears when the ``with`` block ends without an error.
     fps: frames per second, for frames that are written without a time.
-    comment: what players show of the file; generated media say here that they are synthetic.
-    audio_from: a video whose sound is kept, in time with its frames, up to the last frame written:
-        copied where its codec fits, as AAC where not. None, or a video without sound: no sound.
+    audio_from: a sound file, or a video whose sound is kept, in time with its frames, up to the
+        last frame written: copied where its codec fits, as AAC where not. None, or a video without
+        sound: no sound.
+    generated: how it came to be, of what shows what never was; the file then says so.
 
-    Raises UsageError for another suffix, InputError when ``audio_from`` cannot be read, MienError
-    when the file cannot be written.
+    Raises UsageError for another suffix, and for one that cannot be signed as ``generated`` asks,
+    InputError when ``audio_from`` cannot be read, MienError when the file cannot be written.
     """
 
     def __init__(
@@ -245,14 +245,16 @@ class VideoWriter:
         path: str | Path,
         fps: float,
         audio_from: str | Path | None = None,
-        comment: str | None = None,
+        generated: Generated | None = None,
     ) -> None:
         self.path = Path(path)
-        self._comment = comment
+        self._generated = generated
         if self.path.suffix.lower() not in WRITTEN_SUFFIXES:
             raise UsageError(f"{path}: video is written as {', '.join(WRITTEN_SUFFIXES)}")
+        if generated is not None:
+            generated.check(path)
         self.fps = fps
-        self._heard = None if audio_from is None else Video(audio_from)
+        self._heard = None if audio_from is None else _sound_of(audio_from)
         self._size = 0, 0
         self._frames = 0
         self._pts = -1
@@ -262,11 +264,13 @@ class VideoWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic(self.path))
+            if self._generated is not None:
+                stack.push(partial(_sign, temporary, self._generated))  # when all is written
             stack.enter_context(_write_errors(self.path))
             self._container: OutputContainer = av.open(str(temporary), "w")
             stack.enter_context(self._container)
-            if self._comment is not None:
-                self._container.metadata["comment"] = self._comment
+            if self._generated is not None:
+                self._container.metadata["comment"] = provenance.SYNTHETIC
             stack.callback(self._close_sound)
             stack.push(self._finish)
             self._resources = stack.pop_all()
@@ -287,6 +291,8 @@ class VideoWriter:
 
         Raises ValueError when the size changes.
         """
+        if self._generated is not None:
+            image = self._generated.seen(image)
         video = self._video or self._begin(image)
         if image.shape[:2] != self._size:
             raise ValueError(f"a frame of {image.shape[:2]} in a video of {self._size}")
@@ -312,8 +318,8 @@ class VideoWriter:
         stream.codec_context.colorspace = 1  # BT.709
         stream.codec_context.color_range = 1  # 16-235
         self._video = stream
-        if self._heard is not None and self._heard.has_audio:
-            self._sound = SoundTrack(self._heard.path, self._heard.start, self._container)
+        if self._heard is not None:
+            self._sound = SoundTrack(*self._heard, self._container)
         return stream
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -330,6 +336,19 @@ class VideoWriter:
     def _close_sound(self) -> None:
         if self._sound is not None:
             self._sound.close()
+
+
+def _sound_of(path: str | Path) -> tuple[Path, float] | None:
+    """A file with sound, and the second at which its frames begin; None for one without sound."""
+    with open_container(path, "a video or sound") as container:
+        if not container.streams.audio:
+            return None
+        return Path(path), Video(path).start if container.streams.video else 0.0
+
+
+def _sign(path: Path, generated: Generated, kind: type[BaseException] | None, *_: object) -> None:
+    if kind is None:
+        generated.sign(path)
 
 
 @contextmanager

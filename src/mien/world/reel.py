@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mien.errors import UsageError
-from mien.media.audio import SoundTrack, write_audio
+from mien.media.audio import write_audio
 from mien.media.files import atomic
-from mien.media.video import SYNTHETIC, VideoStream, VideoWriter
+from mien.media.provenance import Generated, SourceType
+from mien.media.video import VideoWriter
 from mien.world.clips import Clip, arrays, labels
 from mien.world.visemes import CURVES, PAUSE
 
@@ -39,34 +40,22 @@ COLOURS = ((46, 125, 106), (181, 101, 29), (120, 81, 169), (200, 60, 110), (30, 
            (90, 90, 90), (20, 140, 140))  # fmt: skip
 
 
-def write_clip(clip: Clip, out: Path, *, curves: bool = False) -> None:
-    """Write a clip as H.264 and AAC, marked as synthetic.
+def write_clip(clip: Clip, out: Path, *, curves: bool = False, credentials: bool = True) -> None:
+    """Write a clip as H.264 and AAC, which says that it is synthetic.
 
     curves: draw the waveform, the phonemes and some curves below the picture; where the lips meet
-    for p, b and m is shaded.
+    for p, b and m is shaded. credentials: sign it (:mod:`mien.media.provenance`).
 
     Raises UsageError for a suffix that is not a video's, MienError when it cannot be written.
     """
     strip = Strip(clip) if curves else None
+    made = Generated(SourceType.RENDERED, "a person who does not exist, speaking", credentials)
     with TemporaryDirectory() as folder:
         sound = Path(folder) / "sound.wav"
         write_audio(sound, clip.speech.samples, clip.speech.rate)
-        with _Spoken(out, clip.fps, sound) as video:
+        with VideoWriter(out, clip.fps, sound, generated=made) as video:
             for i, image in enumerate(clip.frames()):
                 video.write(image if strip is None else strip.below(image, i))
-
-
-class _Spoken(VideoWriter):
-    """A synthetic video whose sound is that of a sound file."""
-
-    def __init__(self, path: Path, fps: float, sound: Path) -> None:
-        super().__init__(path, fps, comment=SYNTHETIC)
-        self._file = sound
-
-    def _begin(self, image: np.ndarray) -> VideoStream:
-        stream = super()._begin(image)
-        self._sound = SoundTrack(self._file, 0.0, self._container)
-        return stream
 
 
 def write_truth(clip: Clip, out: Path) -> None:

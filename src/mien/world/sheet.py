@@ -10,6 +10,7 @@ from PIL import Image
 from mien.errors import UsageError
 from mien.head.colour import to_srgb
 from mien.media.files import atomic
+from mien.media.provenance import SourceType, sign
 from mien.world.manipulate import Manipulated
 from mien.world.occluders import OCCLUDER
 from mien.world.shards import NOTE
@@ -31,8 +32,12 @@ MARKED = (".jpg", ".jpeg", ".png", ".webp")
 DESCRIPTION = 0x010E  # of EXIF: what a picture shows
 
 
-def write_picture(path: str | Path, image: np.ndarray, quality: int = 95) -> None:
+def write_picture(
+    path: str | Path, image: np.ndarray, quality: int = 95, *, credentials: bool = True
+) -> None:
     """Write an image (h, w, 3) uint8 that says in its EXIF data that it is synthetic.
+
+    credentials: sign it as well (:mod:`mien.media.provenance`).
 
     Raises UsageError for a suffix that is not of ``MARKED``, MienError when it cannot be written.
     """
@@ -42,6 +47,8 @@ def write_picture(path: str | Path, image: np.ndarray, quality: int = 95) -> Non
     mark[DESCRIPTION] = NOTE
     with atomic(path) as temporary:
         Image.fromarray(image).save(temporary, quality=quality, exif=mark)
+        if credentials:
+            sign(temporary, SourceType.RENDERED, "people who do not exist")
 
 
 def panel(sample: Sample) -> np.ndarray:

@@ -12,6 +12,7 @@ LANDMARKS = "mien evaluate landmarks --out landmarks.json"
 DETECTION = "mien evaluate detection --out detection.json"
 HEADS = "mien evaluate heads --out heads.json"
 REFINEMENT = "mien evaluate refinement --out refinement.json"
+REALISM = "mien evaluate realism --out realism.json"
 
 Peers = Annotated[
     bool, typer.Option("--peers/--no-peers", help="Also use the other tools, in --peers-env.")
@@ -30,7 +31,7 @@ PeersEnv = Annotated[
 app = typer.Typer(
     cls=Map,
     help="Measure accuracy on labelled data.",
-    epilog=examples(LANDMARKS, DETECTION, HEADS, REFINEMENT),
+    epilog=examples(LANDMARKS, DETECTION, HEADS, REFINEMENT, REALISM),
     rich_markup_mode=None,
 )
 
@@ -80,3 +81,43 @@ def refinement(data: Data, out: Result = None, limit: Limit = None) -> None:
     from mien.evaluate.refinement import main
 
     main(data=data, out=out, limit=limit)
+
+
+@app.command(
+    epilog=examples(
+        REALISM,
+        "mien evaluate realism --case matched --step 'softer hair' --out realism.json",
+        "mien evaluate realism --limit 20 --pictures looks/",
+    )
+)
+def realism(
+    data: Data,
+    case: Annotated[
+        list[str] | None,
+        typer.Option("--case", metavar="NAME", help="Measure only this; may be given repeatedly."),
+    ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option("--step", metavar="TEXT", help="What changed; adds a row to those in --out."),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option("--pictures", metavar="DIR", file_okay=False, help="Show what gives it away."),
+    ] = None,
+    people: Annotated[
+        Path | None,
+        typer.Option(
+            "--people", metavar="DIR", exists=True, file_okay=False,
+            help="Folder of mien world people: measures people made of portraits, too.",
+        ),
+    ] = None,
+    out: Result = None,
+    limit: Limit = None,
+) -> None:  # fmt: skip
+    """How far the world's pictures are from held-back portraits: FID, KID, and a judge (torch)."""
+    from mien.evaluate.realism import main
+
+    main(
+        data=data, out=out, limit=limit, cases=tuple(case or ()), step=step, pictures=pictures,
+        people=people,
+    )  # fmt: skip

@@ -12,10 +12,15 @@ from mien.errors import InputError
 from mien.head.camera import Perspective
 from mien.head.model import CELEBAMASK, REGIONS, HeadModel, rotations
 from mien.head.raster import rasterize
+from mien.head.shading import vertex_normals
 from mien.head.texture import Chart
 from mien.media.image import write_image
 from mien.world import degrade, makeup, occluders, stylise, surroundings
-from mien.world.scene import Lighting, sky
+from mien.world.look import Look
+from mien.world.people import person
+from mien.world.recipe import Recipe
+from mien.world.render import Drawn
+from mien.world.world import World, drawn
 
 SIZE = 160
 MODEL = HeadModel.bundled()
@@ -52,10 +57,6 @@ def camera(size: int = 128) -> Perspective:
     return Perspective(
         focal=2.5 * size, centre=(size / 2, size / 2), translation=np.array([0.0, -5.0, -900.0])
     )
-
-
-def lights() -> Lighting:
-    return sky(np.random.default_rng(1))
 
 
 # -- make-up ---------------------------------------------------------------------------------------
@@ -180,30 +181,21 @@ def test_wrong_textures_are_refused(skin: np.ndarray) -> None:
 
 def test_age_shows(skin: np.ndarray) -> None:
     young = makeup.detail(skin, makeup.SkinDetail(wrinkles=0, pores=0, blotches=0))
-    assert np.array_equal(young.albedo, skin)
-    assert not young.height.any()
+    assert np.array_equal(young, skin)
     old = makeup.detail(skin, makeup.SkinDetail(wrinkles=1, spots=0.5, pores=0.5, seed=4))
     again = makeup.detail(skin, makeup.SkinDetail(wrinkles=1, spots=0.5, pores=0.5, seed=4))
-    assert np.array_equal(old.albedo, again.albedo)
-    assert old.height.min() < -0.3
-    deep = old.height < -0.3
-    assert old.albedo[deep].mean() < 0.85 * skin[deep].mean()
-    assert makeup.slopes(old.height).shape == (SIZE, SIZE, 2)
+    assert np.array_equal(old, again)
+    pored = makeup.detail(skin, makeup.SkinDetail(pores=0.5, seed=4))
+    places = (makeup.places(MODEL)[[9, 205, 425]] * SIZE).astype(int)  # frown and nasolabial folds
+    for column, row in places:
+        around = np.s_[SIZE - row - 12 : SIZE - row + 12, column - 12 : column + 12]
+        assert (old / skin)[around].min() < 0.75 < (pored / skin)[around].min()
     lines = [
         makeup.sample_detail(np.random.default_rng(seed), age).wrinkles
         for age in (20, 70)
         for seed in range(10)
     ]
     assert max(lines[:10]) < min(lines[10:])
-
-
-def test_slopes_of_a_plane() -> None:
-    columns = np.arange(64, dtype=np.float32) * (makeup.MM / 64)
-    plane = np.tile(0.1 * columns, (64, 1))
-    slope = makeup.slopes(plane)[1:-1, 1:-1]
-    assert np.allclose(slope, [0.1, 0.0], atol=1e-4)
-    slope = makeup.slopes(plane.T)[1:-1, 1:-1]
-    assert np.allclose(slope, [0.0, -0.1], atol=1e-4), "v grows upwards"
 
 
 # -- occluders -------------------------------------------------------------------------------------
@@ -343,7 +335,7 @@ def test_hands_are_before_the_face(place: str) -> None:
     hides = hidden(prop, head, list(range(468)))
     assert 5 < hides.sum() < 460
     # Where a hand is in front of the face, none of its nearer side is inside the head.
-    reach = occluders._Wearer(head, np.eye(3)).front()
+    reach = occluders.Wearer(head, np.eye(3)).front()
     x, y, z = prop.vertices.T
     over = reach(x, y)
     assert (z[np.isfinite(over)] >= over[np.isfinite(over)] - 0.1).all()
@@ -357,43 +349,83 @@ def test_things_hide_some_of_the_face(kind: str) -> None:
     assert (prop.label == occluders.OCCLUDER).all()
 
 
-def test_overlay_draws_what_is_nearer_only() -> None:
-    prop = occluders.Prop.of(occluders.ball(np.zeros(3), 40.0, 24), (0.5, 0.1, 0.1), 255)
-    size = 128
-    ground = np.full((size, size, 3), 0.2, np.float32)
-    far, near = (np.full((size, size), mm, np.float32) for mm in (5000.0, 10.0))
-    shown = occluders.overlay(ground, far, prop, camera(size), lights())
-    assert (shown.label == 255).sum() > 200
-    assert (shown.depth[shown.label == 255] < 950).all()
-    assert np.array_equal(shown.alpha > 0, shown.label >= 0)
-    assert np.array_equal(shown.colour[shown.label < 0], ground[shown.label < 0])
-    hid = occluders.overlay(ground, near, prop, camera(size), lights())
-    assert np.array_equal(hid.colour, ground)
-    assert (hid.label == -1).all()
-    assert ground.max() == np.float32(0.2), "the picture given is left as it was"
+def ball(middle: np.ndarray, alpha: float = 1.0) -> occluders.Prop:
+    """A ball of 25 mm about a place (3,)."""
+    return occluders.Prop.of(
+        occluders.ball(middle, 25.0, 24), (0.5, 0.1, 0.1), occluders.OCCLUDER, alpha=alpha
+    )
+
+
+def test_props_keep_light_from_what_is_behind_them() -> None:
+    head = MODEL.vertices()
+    normals = vertex_normals(head, MODEL.triangles)
+    cheek, other = (np.linalg.norm(head - head[v], axis=1) < 8 for v in cheeks(head))
+    middle = head[cheek].mean(0)
+
+    def left(away: float, alpha: float = 1.0) -> np.ndarray:
+        place = middle + away * normals[cheek].mean(0)
+        return occluders.contact_shadow(ball(place, alpha), head, normals)
+
+    near, far, clear = left(35), left(150), left(35, alpha=0.2)
+    assert near.min() >= 0 and near.max() <= 1
+    assert near[cheek].mean() < 0.6 < 0.9 < far[cheek].mean(), "soft, and only near the skin"
+    assert near[other].mean() > 0.95
+    assert np.allclose(clear, 1), "clear glass throws none"
+
+
+def cheeks(head: np.ndarray) -> list[int]:
+    """The vertices nearest to the middle of both cheeks."""
+    return [int(np.linalg.norm(head - at, axis=1).argmin())
+            for at in MODEL.landmarks(head)[[425, 205]]]  # fmt: skip
+
+
+def drawn_with(*props: occluders.Occluder, lamp: float = 0.0) -> Drawn:
+    """The same person each time, with something on."""
+    factors = {"yaw": 0, "pitch": 0, "roll": 0, "fill": 0.7, "makeup": False, "hair": "short",
+               "glasses": False, "mask": False, "occluder": False, "degrade": 0.0}  # fmt: skip
+    scene = World(Recipe.of({"size": 96, "people": 10, "factors": factors})).scene(0)
+    light = replace(scene.light, strength=lamp, lamp=np.array([0.0, 0.6, 0.8], np.float32))
+    return drawn(replace(scene, props=props, light=light), ["image"])
 
 
 def test_glass_lets_through_and_sunglasses_less() -> None:
-    head, size = MODEL.vertices(), 128
-    ground = np.full((size, size, 3), 0.4, np.float32)
-    depth = np.full((size, size), 5000.0, np.float32)
-    through = []
-    for opacity in (0.0, 0.95):
-        worn = occluders.Glasses(opacity=opacity, mirror=0.0, tint=(0, 0, 0))
-        prop = occluders.make(worn, head, np.eye(3))
-        dim = replace(lights(), strength=0.0)
-        shown = occluders.overlay(ground, depth, prop, camera(size), dim)
-        eyes = camera(size).project(MODEL.landmarks(head)[[468, 473]]).astype(int)
-        assert (shown.label[eyes[:, 1], eyes[:, 0]] == CELEBAMASK.index("glasses")).all()
-        through.append(shown.colour[eyes[:, 1], eyes[:, 0]].mean())
-    assert through[0] == pytest.approx(0.4, abs=0.01)
-    assert through[1] == pytest.approx(0.4 * 0.05, abs=0.01)
+    bare = drawn_with()
+    columns, rows = bare.landmarks[[468, 473], :2].astype(int).T
+    for opacity, low, high in ((0.0, 0.9, 1.1), (0.95, 0.0, 0.25)):
+        worn = drawn_with(occluders.Glasses(opacity=opacity, mirror=0.0, tint=(0, 0, 0)))
+        share = worn.colour[rows, columns].mean() / bare.colour[rows, columns].mean()
+        assert low < share < high
+        dark = worn.parsing[rows, columns] == CELEBAMASK.index("glasses")
+        assert dark.all() == (opacity > 0.5), "what is seen is the eye, or the lens"
 
 
-def test_a_prop_beside_the_picture_changes_nothing() -> None:
-    prop = occluders.Prop.of(occluders.ball(np.array([2000.0, 0, 0]), 40.0), (1, 0, 0), 255)
-    ground, depth = np.zeros((32, 32, 3), np.float32), np.full((32, 32), np.inf, np.float32)
-    assert not occluders.overlay(ground, depth, prop, camera(32), lights()).colour.any()
+def test_brims_shade_the_brow_from_a_lamp() -> None:
+    bare, worn = (drawn_with(*props, lamp=1.2) for props in ((), (occluders.Hat("brim"),)))
+    points = bare.landmarks[:, :2].astype(int)
+    brow, chin = points[face.LEFT_BROW].T, points[[199]].T
+    for (columns, rows), low, high in ((brow, 0.0, 0.8), (chin, 0.9, 1.01)):
+        share = worn.colour[rows, columns].mean() / bare.colour[rows, columns].mean()
+        assert low < share < high
+
+
+@pytest.mark.parametrize("kind", ["beanie", "cap", "brim"])
+def test_no_hair_is_above_a_hat(kind: str) -> None:
+    worn = drawn_with(occluders.Hat(kind))
+    hat, hair = (worn.parsing == CELEBAMASK.index(name) for name in ("hat", "hair"))
+    assert hat.sum() > 300
+    first = hat.argmax(0)  # the row at which each column's hat begins
+    above = np.arange(96)[:, None] < first
+    assert not (hair & above)[:, hat.any(0)].any()
+
+
+def test_gloss_is_on_the_lips_that_wear_it() -> None:
+    look = Look.of(person(0))
+    made = {finish: look.made_up(makeup.Makeup(lipstick=1.0, finish=finish)).gloss
+            for finish in ("matte", "gloss")}  # fmt: skip
+    lips = np.unique(MODEL.triangles[MODEL.triangles_of("lower_lip")])
+    assert np.median(made["matte"][lips]) < 0.3 < 3 < np.median(made["gloss"][lips])
+    cheek = cheeks(MODEL.template)
+    assert (made["gloss"][cheek] == 1).all() and (look.gloss == 1).all()
 
 
 def test_wrong_occluders_are_refused() -> None:
@@ -401,16 +433,6 @@ def test_wrong_occluders_are_refused() -> None:
         occluders.make(occluders.Mask(), np.zeros((10, 3)), np.eye(3))
     with pytest.raises(ValueError, match="occluder"):
         occluders.make("hat", MODEL.template, np.eye(3))  # type: ignore[arg-type]
-
-
-def test_occluders_at_random() -> None:
-    kinds = set()
-    for seed in range(150):
-        found = occluders.sample(np.random.default_rng(seed))
-        assert found == occluders.sample(np.random.default_rng(seed))
-        kinds |= {type(worn) for worn in found}
-    assert kinds == set(WORN)
-    assert occluders.sample(np.random.default_rng(0), amount=0) == ()
 
 
 @pytest.mark.parametrize("kind", occluders.SHADES)

@@ -152,7 +152,9 @@ def _attributes(sample: Mapping[str, Any]) -> np.ndarray:
     """CelebA's attributes that the world knows; -1 for the others."""
     out = np.full(len(labels.ATTRIBUTES), labels.UNKNOWN, np.int64)
     hair, beard = sample["hair"], sample["beard"]
-    said = {"Eyeglasses": sample["factors"]["glasses"]}
+    worn = sample["factors"]
+    said = {"Eyeglasses": worn["glasses"], "Wearing_Hat": worn["hat"],
+            "Wearing_Earrings": worn["earrings"], "Wearing_Necklace": worn["necklace"]}  # fmt: skip
     if hair:  # "" where it is a photo's
         said |= {"Bald": hair == "bald", "Receding_Hairline": hair == "receding"}
     if beard:

@@ -39,7 +39,8 @@ KEPT = 12  # prepared portraits, some 10 MB each, that a process keeps
 HIDDEN = 4.0  # mm by which a landmark may lie behind what is seen, and still be visible
 AWAY = 0.1  # of the picture's side, how far something of the person may have moved
 FOREHEAD, CHEEK = 70.0, 35.0  # mm, y and z of the template: hair falls above and behind
-ABSENT = ("beard", "makeup", "glasses", "mask", "occluder", "pattern")
+ABSENT = ("beard", "makeup", "glasses", "mask", "occluder", "pattern", "hat", "earrings",
+          "necklace", "scarf")  # fmt: skip
 """Factors that such a picture does not show."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from mien.head.albedo import AlbedoModel
 from mien.head.capture import IVORY, PINK, WHITE, iris_texture
 from mien.head.look import Skin
-from mien.head.model import CELEBAMASK, REGIONS, HeadModel
+from mien.head.model import CELEBAMASK, MATERIALS, REGIONS, HeadModel
 from mien.head.texture import Chart
 from mien.world import beard as beards
 from mien.world import details
@@ -32,7 +32,7 @@ class Look:
     """What of a person is the same in every frame, made once.
 
     skin: the textures, and by material, linear. hair, beard: on this head, or None. surface: the
-    triangles of head, hair and beard.
+    triangles of head, hair and beard. gloss: (V,) float32, a factor on how much vertices shine.
     """
 
     skin: Skin
@@ -40,6 +40,7 @@ class Look:
     beard: strands.Hair | None
     textures: dict[str, np.ndarray]
     surface: Surface
+    gloss: np.ndarray
 
     @classmethod
     def of(cls, person: Person) -> "Look":
@@ -48,13 +49,16 @@ class Look:
         skin = Skin.of(HeadModel.bundled(), textures, SIDE)
         hair, beard = _grown(person.hair), beards.grow_beard(person.beard)
         tufts = [tuft for tuft in (hair, beard) if tuft is not None]
-        return cls(skin, hair, beard, textures, _surface(HeadModel.bundled(), skin, tufts))
+        surface = _surface(HeadModel.bundled(), skin, tufts)
+        return cls(skin, hair, beard, textures, surface, np.ones(len(_places()), np.float32))
 
     def made_up(self, makeup: Makeup) -> "Look":
         """The same person with make-up."""
-        face = apply_makeup(self.textures["face"], makeup).albedo
-        textures = {**self.textures, "face": face.astype(np.float32)}
-        return replace(self, skin=Skin.of(HeadModel.bundled(), textures, SIDE), textures=textures)
+        made = apply_makeup(self.textures["face"], makeup)
+        textures = {**self.textures, "face": made.albedo.astype(np.float32)}
+        skin = Skin.of(HeadModel.bundled(), textures, SIDE)
+        rows, columns = _places().T
+        return replace(self, skin=skin, textures=textures, gloss=made.gloss[rows, columns])
 
 
 def _textures(person: Person) -> dict[str, np.ndarray]:
@@ -94,7 +98,7 @@ def _skin(
     front, rear = _charts()
     face, back = strands.bare(face, front, rear)
     aged = sample_detail(np.random.default_rng([number, 3]), age)
-    return beards.with_brows(detail(face, aged).albedo, front, brows), back
+    return beards.with_brows(detail(face, aged), front, brows), back
 
 
 def _sized(face: np.ndarray) -> np.ndarray:
@@ -109,6 +113,17 @@ _grown = lru_cache(maxsize=2)(strands.grow)
 def _charts() -> tuple[Chart, Chart]:
     model = HeadModel.bundled()
     return Chart(model, "face", SIDE), Chart(model, "back", SIDE)
+
+
+@cache
+def _places() -> np.ndarray:
+    """Row and column (V, 2) of vertices in the face's texture; its corner for those not on it."""
+    model = HeadModel.bundled()
+    on_face = model.material == MATERIALS.index("face")
+    out = np.zeros((len(model.template), 2), np.int64)
+    u, v = np.moveaxis(model.uv[model.uv_triangles[on_face]], -1, 0)
+    out[model.triangles[on_face]] = np.stack([(1 - v) * SIDE, u * SIDE], -1).clip(0, SIDE - 1)
+    return out
 
 
 def _mixed(under: np.ndarray, colour: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -106,6 +106,10 @@ FACTORS: Mapping[str, Limits] = {
     "pattern": Limits(Factor(probability=0.08), "shadows of leaves, blinds, brims"),
     "degrade": Limits(Factor(range=(0.0, 0.6)), "blur, noise, compression", 0, 1),
     "style": Limits(Factor(probability=0.0), "drawn, painted"),
+    "hat": Limits(Factor(probability=0.05), "cap, beanie, brim, headband"),
+    "earrings": Limits(Factor(probability=0.08), "in both ears"),
+    "necklace": Limits(Factor(probability=0.06), "around the neck"),
+    "scarf": Limits(Factor(probability=0.03), "around the neck"),
 }
 """All factors, with what they usually are."""
 

@@ -21,7 +21,16 @@ from mien.head.shading import shade as received
 from mien.world import degrade, details, stylise
 from mien.world import hair as strands
 from mien.world.look import Look
-from mien.world.occluders import Prop, box_of, cast, lit_colours
+from mien.world.occluders import (
+    Hat,
+    Prop,
+    box_of,
+    cast,
+    contact_shadow,
+    lit_colours,
+    merged,
+    pressed,
+)
 from mien.world.occluders import make as make_prop
 from mien.world.occlusion import lit
 from mien.world.scene import Scene
@@ -86,7 +95,8 @@ def draw(scene: Scene, look: Look, threads: int = 1, maps: Collection[str] = MAP
         exposure=scene.exposure, tint=_tint(look, len(head)) if "albedo" in maps else None,
     )  # fmt: skip
     points = camera.project(landmarks)
-    details.glints(pixels.colour, seen.index, points, scene.light, scene.exposure)
+    shown = _not_worn(seen.index, pixels.worn) if mesh.glass else seen.index
+    details.glints(pixels.colour, shown, points, scene.light, scene.exposure)
     middle = float(camera.project(landmarks.mean(0, keepdims=True))[0, 2])
     middle_of = np.s_[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
     if "albedo" in maps:
@@ -158,13 +168,17 @@ class _Mesh:
                 continue
             on = model.animate(neutral, scene.expression, scene.gaze) if moves else neutral
             at, tangents, away = strands.follow(hair, on, scene.pose)
+            if not moves:
+                at = _under_hats(at, head, scene)
             vertices.append(at)
             normals.append(away)
             light.append(_light_on_hair(hair, tangents, away, scene))
         person = np.concatenate(vertices)
-        _light_on_skin(model, person, look.surface.triangles, normals[0], scene, light[0])
+        clothes, worn = _props(head, scene)
+        caster = merged(*worn) if worn else None
+        _light_on_skin(person, look, normals[0], caster, scene, light[0])
         details.shade_eyes(light[0], head, landmarks, scene.rotation())
-        props = _props(head, scene)
+        props = [*clothes, *worn]
         triangles, classes, count = [look.surface.triangles], [look.surface.classes], len(person)
         for prop in props:
             opaque = prop.opaque
@@ -179,10 +193,18 @@ class _Mesh:
         )  # fmt: skip
 
 
-def _props(head: np.ndarray, scene: Scene) -> list[Prop]:
+def _props(head: np.ndarray, scene: Scene) -> tuple[list[Prop], list[Prop]]:
     """Clothes, and what is worn and held."""
-    props = [make_prop(prop, head, scene.rotation()) for prop in scene.props]
-    return props if scene.clothes is None else [dress(scene.clothes, head), *props]
+    worn = [make_prop(prop, head, scene.rotation()) for prop in scene.props]
+    return [] if scene.clothes is None else [dress(scene.clothes, head)], worn
+
+
+def _under_hats(hair: np.ndarray, head: np.ndarray, scene: Scene) -> np.ndarray:
+    """Vertices of hair (n, 3), pressed by what is worn on it."""
+    for prop in scene.props:
+        if isinstance(prop, Hat):
+            hair = pressed(hair, prop, head, scene.rotation())
+    return hair
 
 
 def _glass(props: tuple[Prop, ...], camera: Perspective, scene: Scene, size: int) -> list[Glass]:
@@ -205,6 +227,11 @@ def _glass(props: tuple[Prop, ...], camera: Perspective, scene: Scene, size: int
     return out
 
 
+def _not_worn(index: np.ndarray, worn: np.ndarray) -> np.ndarray:
+    """The triangle (H, W) in every sample, -1 where dark glass is before it."""
+    return np.where(worn.repeat(SAMPLES, 0).repeat(SAMPLES, 1), -1, index)
+
+
 def _tint(look: Look, head: int) -> np.ndarray:
     """The albedo (n, 3) of vertices of hair; 0 on the head, which has a texture."""
     tufts = [tuft.albedo for tuft in (look.hair, look.beard) if tuft is not None]
@@ -215,16 +242,23 @@ def _tint(look: Look, head: int) -> np.ndarray:
 
 
 def _light_on_skin(
-    model: HeadModel,
     vertices: np.ndarray,
-    triangles: np.ndarray,
+    look: Look,
     normals: np.ndarray,
+    caster: Prop | None,
     scene: Scene,
     out: np.ndarray,
 ) -> None:
-    """Light and shine (V, 4) on the head's vertices, into ``out``; all vertices throw shadows."""
-    light, head = scene.light, vertices[: len(normals)]
-    lamp = np.full(len(head), light.strength, np.float32)
+    """Light and shine (V, 4) on the head's vertices, into ``out``.
+
+    vertices: (n, 3) of head and hair. caster: what is worn and held. All of them throw shadows.
+    """
+    light, head, triangles = scene.light, vertices[: len(normals)], look.surface.triangles
+    lamp, free = np.full(len(head), light.strength, np.float32), details.free(scene.expression)
+    if caster is not None:
+        free = free * contact_shadow(caster, head, normals)
+        triangles = np.concatenate([triangles, caster.triangles[caster.dark] + len(vertices)])
+        vertices = np.concatenate([vertices, caster.vertices])
     if light.shadow and light.strength > 0.05:
         lamp *= lit(vertices, triangles, light.lamp, count=len(head))
     if scene.shade is not None:
@@ -232,9 +266,9 @@ def _light_on_skin(
     halfway = light.lamp + np.array([0.0, 0.0, 1.0])
     halfway /= np.linalg.norm(halfway)
     light_skin(
-        normals, received(normals, Light(light.around)), details.free(scene.expression), lamp,
+        normals, received(normals, Light(light.around)), free.astype(np.float32), lamp,
         np.asarray(light.lamp, np.float32), halfway.astype(np.float32),
-        np.asarray(light.colour, np.float32), _gloss() * np.float32(scene.glossy), out,
+        np.asarray(light.colour, np.float32), _gloss() * look.gloss * np.float32(scene.glossy), out,
     )  # fmt: skip
 
 

@@ -27,7 +27,10 @@ LIVELY = 0.15  # intensity of what every face does a little
 IDLE_UNITS = (1, 2, 4, 7, 12, 14, 15, 17, 24)
 LOOKS = 12  # people whose textures and hair, 12 MB each, a process keeps
 
-DRAWN = ("beard", "makeup", "glasses", "mask", "occluder", "pattern", "style")
+DRAWN = ("beard", "makeup", "glasses", "mask", "occluder", "pattern", "style", "hat", "earrings",
+         "necklace", "scarf")  # fmt: skip
+WORN = {"hat": occluders.Hat, "earrings": occluders.Earrings, "necklace": occluders.Necklace,
+        "scarf": occluders.Scarf}  # fmt: skip
 """Factors of yes and no that a picture shows."""
 
 Sample = dict[str, Any]
@@ -167,14 +170,15 @@ def truth(scene: Scene, drawn: Drawn, only: Collection[str] | None = None) -> Sa
 
 def _surroundings(factors: dict[str, Any], who: Person, rng: np.random.Generator) -> dict[str, Any]:
     """What is on, around and before a person: the fields of a scene."""
-    spawned = rng.spawn(8)
-    props = []
+    spawned = rng.spawn(8 + len(WORN))
+    props = [kind.sample(rng) for (name, kind), rng in zip(WORN.items(), spawned[8:], strict=True)
+             if factors[name]]  # fmt: skip
     if factors["glasses"]:
         props.append(occluders.Glasses.sample(spawned[0]))
     if factors["mask"]:
         props.append(occluders.Mask.sample(spawned[1]))
     if factors["occluder"]:
-        kind = spawned[2].choice(3)
+        kind = spawned[2].choice(2 if factors["hat"] else 3)  # hair does not fall over a hat
         props.append(
             occluders.Hand.sample(spawned[2], _hand_colour(who)) if kind == 0
             else occluders.Thing.sample(spawned[2]) if kind == 1

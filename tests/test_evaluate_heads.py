@@ -224,7 +224,7 @@ def test_tables_do_without_speed_and_clips() -> None:
         **{"clips": 0, "frames": 0, "closed_percent": 1.5, "open_mm": 1.5},
         "files": {"empty.mp4": {"frames": 5, "faces": 0}},
     }
-    titles = [table.title for table in tables.heads(nothing)]
+    titles = [table.title for table in tables.of({"protocol": heads.PROTOCOL, "results": nothing})]
     assert "Speed of a fit" not in titles
     assert "Heads in clips" in titles
 

@@ -1,10 +1,12 @@
 """FaceNet: the published sizes, and which triplets are chosen."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mien.find import geometry
 from mien.nn.inception import InceptionNN2
 from mien.nn.triplets import squared_distances, triplet_loss
 from mien.systems.official import load_official
@@ -69,6 +71,13 @@ def test_weights_of_facenet_pytorch_find_their_places() -> None:
     load_official(target, published)
     image = torch.rand(1, 3, 96, 96)
     assert torch.equal(target.predict(image), source.predict(image))
+
+
+def test_its_crop_is_the_box_stretched_to_a_square() -> None:
+    landmarks = np.array([[10.0, 20, 0], [40, 20, 5], [10, 100, 0]])
+    matrix = FaceNet.build("tiny").crop(landmarks)
+    corners = geometry.transform(matrix, np.array([[0, 0], [64, 64]]))
+    assert corners == pytest.approx(np.array([[10, 20], [40, 100]]))
 
 
 def test_embeddings_are_unit_vectors() -> None:

@@ -38,7 +38,9 @@ ARCH = "a small one (64/2/1, decoder 32/1/2)"
 def test_systems_agree_with_the_published_code(path: Path) -> None:
     differences = parity.compare(golden.read(path))
     assert {d.name for d in differences if d.name.startswith("out__")}
-    assert {d.name: d.relative for d in differences if d.relative > 1e-5} == {}
+    # 1e-5 of its range, or where the range itself is tiny, what float32 cannot tell apart from it.
+    off = {d.name: d.relative for d in differences if d.relative > 1e-5 and d.error > 1e-6}
+    assert off == {}
 
 
 def published(name: str) -> str:

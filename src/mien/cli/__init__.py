@@ -16,12 +16,17 @@ from mien.cli import (
     analyze,
     animate,
     bench,
+    claim,
+    cluster,
+    convert,
     evaluate,
     export,
     parity,
+    provenance,
     reconstruct,
     systems,
     train,
+    verify,
     weights,
     world,
 )
@@ -69,11 +74,16 @@ app.command("analyze", rich_help_panel=SEE, epilog=analyze.EXAMPLES)(analyze.ana
 app.command("reconstruct", rich_help_panel=SEE, epilog=reconstruct.EXAMPLES)(
     reconstruct.reconstruct
 )
+app.command("verify", rich_help_panel=SEE, epilog=verify.EXAMPLES)(verify.verify)
+app.command("cluster", rich_help_panel=SEE, epilog=cluster.EXAMPLES)(cluster.cluster)
+app.command("convert", rich_help_panel=SEE, epilog=convert.EXAMPLES)(convert.convert)
 app.command("animate", rich_help_panel=MOVE, epilog=animate.EXAMPLES)(animate.animate)
 app.add_typer(world.app, name="world", rich_help_panel=TRAIN)
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel=MEASURE)
 app.add_typer(bench.app, name="bench", rich_help_panel=MEASURE)
+app.command("provenance", rich_help_panel=SEE, epilog=provenance.EXAMPLES)(provenance.provenance)
 app.command("parity", rich_help_panel=MEASURE, epilog=parity.EXAMPLES)(parity.parity)
+app.command("claim", rich_help_panel=MEASURE, epilog=claim.EXAMPLES)(claim.claim)
 app.command("train", rich_help_panel=TRAIN, epilog=train.EXAMPLES)(train.train)
 app.command("export", rich_help_panel=TRAIN, epilog=export.EXAMPLES)(export.export)
 app.add_typer(weights.app, name="weights", rich_help_panel=MODELS)

@@ -1,18 +1,23 @@
 """``mien evaluate``: accuracy under a locked protocol."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mien.cli.map import Map, examples
 from mien.cli.options import Data, Limit, Result
 
+if TYPE_CHECKING:
+    import numpy as np
+
 LANDMARKS = "mien evaluate landmarks --out landmarks.json"
 DETECTION = "mien evaluate detection --out detection.json"
+BASE = "mien evaluate base --run runs/base --out base.json"
 HEADS = "mien evaluate heads --out heads.json"
 REFINEMENT = "mien evaluate refinement --out refinement.json"
 REALISM = "mien evaluate realism --out realism.json"
+VERIFICATION = "mien evaluate verification --out verification.json"
 
 Peers = Annotated[
     bool, typer.Option("--peers/--no-peers", help="Also use the other tools, in --peers-env.")
@@ -31,7 +36,7 @@ PeersEnv = Annotated[
 app = typer.Typer(
     cls=Map,
     help="Measure accuracy on labelled data.",
-    epilog=examples(LANDMARKS, DETECTION, HEADS, REFINEMENT, REALISM),
+    epilog=examples(LANDMARKS, DETECTION, BASE, HEADS, REFINEMENT, REALISM),
     rich_markup_mode=None,
 )
 
@@ -65,6 +70,53 @@ def detection(data: Data, out: Result = None, limit: Limit = None) -> None:
     from mien.evaluate.detection import main
 
     main(data=data, out=out, limit=limit)
+
+
+@app.command(epilog=examples(BASE, "mien evaluate base --run runs/base --limit 50 --no-peers"))
+def base(
+    data: Data,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="RUN", help="The weights: a folder of `mien train`."),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="NAME|FILE",
+            help="The weights.  [default: a recorded one that is here]",
+        ),
+    ] = None,
+    people: Annotated[
+        Path | None,
+        typer.Option(
+            "--people", metavar="DIR", exists=True, file_okay=False,
+            help="Folder of mien world people: measures by group, too.",
+        ),
+    ] = None,
+    peers: Peers = True,
+    peers_env: PeersEnv = None,
+    out: Result = None,
+    limit: Limit = None,
+) -> None:  # fmt: skip
+    """All that mien-base says of a face: on the world, on portraits, and on clips (torch)."""
+    import torch
+
+    from mien.evaluate.base import main
+    from mien.systems import trained
+
+    system: Any = trained.find("mien-base", run, weights)
+
+    def predict(crops: "np.ndarray") -> "dict[str, np.ndarray]":
+        told = system.predict(torch.from_numpy(crops))
+        return {name: value.numpy() for name, value in told.items()}
+
+    main(
+        predict, system.config.size, data, out, limit, people=people, with_peers=peers,
+        peers_env=peers_env,
+        about={"weights": weights or (run.name if run else "recorded"),
+               "parameters": sum(p.numel() for p in system.network.parameters())},
+    )  # fmt: skip
 
 
 @app.command(epilog=examples(HEADS, "mien evaluate heads --data labelled/ --limit 20"))
@@ -121,3 +173,27 @@ def realism(
         data=data, out=out, limit=limit, cases=tuple(case or ()), step=step, pictures=pictures,
         people=people,
     )  # fmt: skip
+
+
+@app.command(epilog=examples(VERIFICATION, "mien evaluate verification --no-peers"))
+def verification(
+    data: Data,
+    people: Annotated[
+        Path | None,
+        typer.Option(
+            "--people",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="A folder of photos for each of several people: measures different photos, too.",
+        ),
+    ] = None,
+    peers: Peers = True,
+    peers_env: PeersEnv = None,
+    out: Result = None,
+    limit: Limit = None,
+) -> None:
+    """Whether two faces are of one person: mien's embedding beside dlib's, on the same pairs."""
+    from mien.evaluate.verification import main
+
+    main(data, out, limit, people, peers, peers_env)

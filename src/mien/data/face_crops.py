@@ -1,15 +1,33 @@
 """Training crops of the landmark network: faces as a detector or a tracker would cut them out."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 from mien.data import photometric
 from mien.data.face_source import FaceSource
-from mien.data.face_warp import random_change
+from mien.data.face_warp import Change, random_change
 from mien.data.stream import Sample, SeededStream
 from mien.find import geometry
 
 NO_FACE_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A crop before the camera spoils it.
+
+    image: (S, S, 3). landmarks: (478, 3) crop pixels. hidden: (S, S) 0..1, how much of each pixel
+    something in front hides. row, mirrored, change: which portrait it is, and how it was changed.
+    """
+
+    image: np.ndarray
+    landmarks: np.ndarray
+    hidden: np.ndarray
+    row: int
+    mirrored: bool
+    change: Change
 
 
 class FaceCrops(SeededStream):
@@ -23,7 +41,11 @@ class FaceCrops(SeededStream):
         """The sample with this number."""
         rng = np.random.default_rng((self.seed, index))
         absent = rng.random() < NO_FACE_SHARE
-        image, landmarks = self._no_face(rng) if absent else self._face(rng)
+        if absent:
+            image, landmarks = self.no_face(rng), np.zeros((478, 3))
+        else:
+            cut = self.face(rng)
+            image, landmarks = cut.image, cut.landmarks
         image = photometric.degrade(image, rng)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
@@ -31,30 +53,23 @@ class FaceCrops(SeededStream):
             "presence": torch.tensor(0.0 if absent else 1.0),
         }
 
-    def _face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        face = self.source.face(int(rng.integers(len(self.source))), rng.random() < 0.5)
+    def face(self, rng: np.random.Generator) -> Cut:
+        """A portrait, changed, before some background, perhaps with something in front."""
+        row, mirrored = int(rng.integers(len(self.source))), rng.random() < 0.5
+        face = self.source.face(row, mirrored)
         change = random_change(rng)
-        crop_from_portrait = self._placement(face.landmarks(change), rng)
+        crop_from_portrait = placement(face.landmarks(change), self.size, rng)
         drawn = face.draw(change, crop_from_portrait, (self.size, self.size), rng)
         image = self._over_background(drawn.image, drawn.alpha, rng)
         if rng.random() < 0.12:
             image = photometric.glasses(image, drawn.landmarks, rng)
+        hidden = np.zeros(image.shape[:2], np.float32)
         while rng.random() < 0.22:
-            image = photometric.occlude(image, self._background(rng), rng)
-        return image, drawn.landmarks
+            image, alpha = photometric.before(image, self._background(rng), rng)
+            hidden = np.maximum(hidden, alpha)
+        return Cut(image, drawn.landmarks, hidden, row, mirrored, change)
 
-    def _placement(self, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Crop from portrait: mostly as a tracker cuts, sometimes as loosely as a detector."""
-        loose = 1.0 if rng.random() < 0.5 else 0.35
-        jitter = _similarity(
-            angle=loose * rng.normal(0, 12),
-            scale=np.exp(loose * rng.normal(0, 0.12)),
-            shift=loose * rng.normal(0, 10, 2),
-        )
-        face_from_crop = geometry.compose(jitter, geometry.crop_to_face(self.size))
-        return geometry.invert(geometry.compose(geometry.face_to_image(landmarks), face_from_crop))
-
-    def _no_face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def no_face(self, rng: np.random.Generator) -> np.ndarray:
         """A background, or a part of a portrait that no one would call a face."""
         if rng.random() < 0.55:
             image = self._background(rng)
@@ -66,10 +81,10 @@ class FaceCrops(SeededStream):
             jitter = _miss(rng)
             face_from_crop = geometry.compose(jitter, geometry.crop_to_face(self.size))
             to_image = geometry.face_to_image(face.landmarks(change))
-            placement = geometry.invert(geometry.compose(to_image, face_from_crop))
-            drawn = face.draw(change, placement, (self.size, self.size), rng)
+            missed = geometry.invert(geometry.compose(to_image, face_from_crop))
+            drawn = face.draw(change, missed, (self.size, self.size), rng)
             image = self._over_background(drawn.image, drawn.alpha, rng)
-        return image, np.zeros((478, 3))
+        return image
 
     def _over_background(
         self, image: np.ndarray, alpha: np.ndarray, rng: np.random.Generator
@@ -83,6 +98,18 @@ class FaceCrops(SeededStream):
     def _background(self, rng: np.random.Generator) -> np.ndarray:
         size = (self.size, self.size)
         return photometric.background_crop(self.source.backgrounds, size, rng)
+
+
+def placement(landmarks: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """(2, 3), crop from picture: mostly as a tracker cuts, sometimes as loosely as a detector."""
+    loose = 1.0 if rng.random() < 0.5 else 0.35
+    jitter = _similarity(
+        angle=loose * rng.normal(0, 12),
+        scale=np.exp(loose * rng.normal(0, 0.12)),
+        shift=loose * rng.normal(0, 10, 2),
+    )
+    face_from_crop = geometry.compose(jitter, geometry.crop_to_face(size))
+    return geometry.invert(geometry.compose(geometry.face_to_image(landmarks), face_from_crop))
 
 
 def _miss(rng: np.random.Generator) -> np.ndarray:

@@ -56,6 +56,18 @@ MANIPULATIONS = ("none", "Deepfakes", "Face2Face", "FaceSwap", "FaceShifter", "N
                  "Celeb-DF")  # fmt: skip
 """Classes of the word ``manipulation``."""
 
+CURVES = 52
+"""Of the word ``curves``, in the order of ``mien.face.BLENDSHAPES``."""
+
+UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 43, 45)
+"""Action units in the order of the word ``unit_intensities``: those that the world moves."""
+
+GROUPS = ("asian", "black", "latino", "white")
+"""Classes of the word ``group``: how a picture looks to those who sorted the portraits."""
+
+TRAITS = ("glasses", "beard", "makeup", "smile", "eyes_closed", "mouth_open", "occluded")
+"""What the word ``traits`` says of a picture; ``mien.data.traits`` has their definitions."""
+
 CONDITIONS = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 """What the word ``conditions`` says of a picture: WFLW's six attributes, in its order."""
 
@@ -72,6 +84,20 @@ class Word:
     dtype: str
     meaning: str
 
+
+MOTIONS: Mapping[str, tuple[int, str]] = {
+    "biwi": (70_110, "BIWI's vertices, registered"),
+    "vocaset": (15_069, "VOCASET's FLAME vertices, m"),
+    "multiface": (18_516, "Multiface's vertices as MeshTalk has them, mm"),
+    "emotalk": (52, "3D-ETF's curves 0 to 1"),
+    "flame": (413, "DAD-3DHeads' FLAME parameters"),
+    "arkit": (51, "curves 0 to 1 in UniTalker's order"),
+    "mien": (52, "mien.face.BLENDSHAPES, 0 to 1"),
+    "mien_points": (478 * 3, "mien's 478 points, mm"),
+    "mien_lips": (40 * 3, "those of them on the lips, mm"),
+}
+"""Annotations of faces that speak: width of a frame, and what it holds. The words ``motion_NAME``
+are offsets from the person's neutral face, a clip long."""
 
 _POINTS = "x, y in crop pixels; NaN where unknown"
 _SMOOTH = "the same, as far as a shape model explains them (mien.data.shape_model)"
@@ -117,8 +143,22 @@ WORDS: Mapping[str, Word] = {
     "landmarks_106": Word((106, 2), "float32", "LaPa's points"),
     "parsing_19": Word(("S", "S"), "int64", "index in mien.head.model.CELEBAMASK; -1 unknown"),
     "conditions": Word((len(CONDITIONS),), "int64", "CONDITIONS: 1 difficult, 0 not, -1 unknown"),
+    "curves": Word((CURVES,), "float32", "mien.face.BLENDSHAPES: 0 to 1; NaN where unknown"),
+    "unit_intensities": Word((len(UNITS),), "float32", "UNITS: 0 absent to 5 (E); NaN unknown"),
+    "gaze": Word((2, 2), "float32", "left, right eye: yaw, pitch in degrees in the head; NaN"),
+    "visible": Word((478,), "int64", "the 478 points: 1 seen, 0 hidden or outside, -1 unknown"),
+    "group": Word((), "int64", "index in GROUPS, -1 unknown"),
+    "traits": Word((len(TRAITS),), "int64", "TRAITS: 1 there, 0 not, -1 unknown"),
+    "quality": Word((), "float32", "0 to 1: how much of the face's detail is left; NaN unknown"),
+    "audio": Word(("samples",), "float32", "sound at 16 kHz, mono, -1 to 1"),
+    **{
+        f"motion_{name}": Word(("frames", width), "float32", f"{meaning}; NaN where unknown")
+        for name, (width, meaning) in MOTIONS.items()
+    },
     "forged": Word((), "int64", "1 manipulated, 0 genuine, -1 unknown"),
     "manipulation": Word((), "int64", "index in MANIPULATIONS, -1 unknown"),
+    "head_identity": Word((80,), "float32", "identity code of mien's own head; NaN where unknown"),
+    "flame_shape": Word(("shapes",), "float32", "shape code of FLAME; NaN where unknown"),
 }
 
 

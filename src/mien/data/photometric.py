@@ -103,6 +103,13 @@ def jpeg(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def occlude(image: np.ndarray, texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Put one thing in front: an ellipse, a bar or a polygon, plain or from another picture."""
+    return before(image, texture, rng)[0]
+
+
+def before(
+    image: np.ndarray, texture: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`occlude`, and where the thing is, (h, w) 0..1: how much of the picture it hides."""
     height, width = image.shape[:2]
     mask = np.zeros((height, width), np.uint8)
     centre = rng.uniform(0, 1, 2) * (width, height)
@@ -121,8 +128,9 @@ def occlude(image: np.ndarray, texture: np.ndarray, rng: np.random.Generator) ->
     if rng.random() < 0.5:
         texture = np.broadcast_to(rng.integers(0, 256, 3, dtype=np.uint8), image.shape)
     opacity = 1.0 if rng.random() < 0.85 else rng.uniform(0.4, 0.9)
-    alpha = (mask.astype(np.float32) * (opacity / 255))[..., None]
-    return (image * (1 - alpha) + texture * alpha).astype(np.uint8)
+    alpha = mask.astype(np.float32) * (opacity / 255)
+    veil = alpha[..., None]
+    return (image * (1 - veil) + texture * veil).astype(np.uint8), alpha
 
 
 def glasses(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:

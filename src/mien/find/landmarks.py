@@ -48,7 +48,7 @@ class Landmarker:
             [geometry.crop(image, m, self.size) for image, m in zip(images, maps, strict=True)]
         )
         batch = crops.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
-        points, logits = self.network(np.ascontiguousarray(batch))
+        points, logits, *_ = self.network(np.ascontiguousarray(batch))
         presence = 1 / (1 + np.exp(-logits.astype(np.float64)))
         return [
             Measured(geometry.transform(m, crop_points).astype(np.float32), float(p))

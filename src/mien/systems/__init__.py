@@ -37,6 +37,14 @@ BUILT_IN = {
         "mien.systems.perceive.face_landmarker", "FaceLandmarker", "landmarks",
         "478 points in space of a face crop",
     ),
+    "mien-base": Entry(
+        "mien.systems.perceive.mien_base", "MienBase", "perception",
+        "landmarks, curves, action units, emotion, gaze, parsing and more of a face crop",
+    ),
+    "mien-embedding": Entry(
+        "mien.systems.represent.mien_embedding", "FaceEmbedder", "embedding",
+        "a face as 128 numbers that say who it is",
+    ),
     "facexformer": Entry(
         "mien.systems.perceive.facexformer", "FaceXFormer", "analysis",
         "parsing, landmarks, pose, attributes, age and more from one forward",
@@ -52,6 +60,14 @@ BUILT_IN = {
     "fmae-iat": Entry(
         "mien.systems.represent.fmae_iat", "FmaeIat", "action-units",
         "action units from a masked autoencoder that forgets who it is",
+    ),
+    "smirk": Entry(
+        "mien.systems.reconstruct.smirk", "Smirk", "reconstruction",
+        "a head's shape, pose and expression, taught by a neural renderer",
+    ),
+    "unitalker": Entry(
+        "mien.systems.animate.unitalker", "UniTalker", "speech-animation",
+        "how a face moves to a voice, in any annotation, from one network",
     ),
 }  # fmt: skip
 

@@ -12,17 +12,20 @@ A *source* makes the stream of a stage; :func:`open_data` finds it by the prefix
 ``portraits:FOLDER``       warped portraits and scenes, for mien's own two networks
 ``world:RECIPE``           people who do not exist, from ``mien.world``
 ``shards:FOLDER``          such people from disk, as ``mien world make`` wrote them
+``identities:FOLDER``      portraits and mixtures of them, for mien's own embedding
 ``adapter:NAME:FOLDER``    a public data set, from ``mien.data.adapters``
+``mix:A SPEC + B SPEC``    several of these, in shares of A, B... (``mien.train.mixed``)
 ========================== ==================================================================
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch.utils.data import (
     DataLoader,
@@ -32,13 +35,17 @@ from torch.utils.data import (
     get_worker_info,
 )
 
+from mien.data import labels
 from mien.data.face_crops import FaceCrops
 from mien.data.face_scenes import FaceScenes
 from mien.data.face_source import FaceSource
+from mien.data.labelled_crops import LabelledCrops, PortraitLabels
 from mien.errors import InputError, MienError, UsageError
 from mien.train.system import Batch, Stage, System
 
 Sample = dict[str, torch.Tensor]
+CROP_WORDS = {"image", "landmarks", "presence"}
+"""What the stream of crops alone gives."""
 
 
 @runtime_checkable
@@ -66,7 +73,9 @@ OPENERS = {
     "portraits": "mien.train.data:PortraitSource",
     "world": "mien.train.worldly:WorldSource",
     "shards": "mien.train.sharded:ShardSource",
+    "identities": "mien.train.identities:IdentitySource",
     "adapter": "mien.train.adapted:AdapterSource",
+    "mix": "mien.train.mixed:MixSource",
 }
 """Prefix -> function of the rest of a specification that gives a :class:`Source`."""
 
@@ -119,7 +128,7 @@ class Repeated:
 class PortraitSource:
     """``portraits:FOLDER``, a folder that holds ``portraits`` and ``backgrounds``."""
 
-    STREAMS: ClassVar = {"face-crops": FaceCrops, "face-scenes": FaceScenes}
+    STREAMS: ClassVar[dict[str, Any]] = {"face-crops": FaceCrops, "face-scenes": FaceScenes}
 
     def __init__(self, rest: str):
         self.folder = Path(rest)
@@ -131,12 +140,57 @@ class PortraitSource:
             known = ", ".join(self.STREAMS)
             raise UsageError(f"portraits have no {stage.data!r}, which stage {stage.name!r} of "
                              f"{system.CARD.slug} learns from; they have {known}")  # fmt: skip
-        return self.STREAMS[stage.data](_material(self.folder), system.config.size, seed)
+        stream = self.STREAMS[stage.data](_material(self.folder), system.config.size, seed)
+        asked = set(system.example(1))
+        if isinstance(stream, FaceCrops) and not asked <= CROP_WORDS:
+            return KnownCrops(
+                LabelledCrops(stream, _said(self.folder)), unknowns(system.example(1))
+            )
+        return stream
+
+
+class KnownCrops:
+    """Crops of portraits with all that is known of them; ``blank`` is what stands for the rest."""
+
+    def __init__(self, crops: LabelledCrops, blank: Sample):
+        self.crops, self.blank = crops, blank
+
+    def sample(self, index: int) -> Sample:
+        """The sample of this number."""
+        return filled(self.crops.words(index), self.blank)
+
+
+def filled(known: Mapping[str, Any], blank: Mapping[str, torch.Tensor]) -> Sample:
+    """The words of ``blank``: as known, or else as there."""
+    return {
+        name: torch.from_numpy(np.array(known[name])).to(value.dtype)
+        if name in known
+        else value.clone()
+        for name, value in blank.items()
+    }
+
+
+def unknowns(example: Mapping[str, torch.Tensor]) -> Sample:
+    """For each word of a batch the value of one sample that says that it is not known."""
+    return {name: _unknown(value[0]) for name, value in example.items()}
+
+
+def _unknown(example: torch.Tensor) -> torch.Tensor:
+    return (
+        torch.full_like(example, torch.nan if example.dtype.is_floating_point else labels.UNKNOWN)
+        if example.dtype != torch.uint8
+        else torch.zeros_like(example)
+    )
 
 
 @cache
 def _material(folder: Path) -> FaceSource:
     return FaceSource.load(folder)
+
+
+@cache
+def _said(folder: Path) -> PortraitLabels:
+    return PortraitLabels.load(folder / "portraits")
 
 
 class InOrder:

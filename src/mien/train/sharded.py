@@ -6,13 +6,14 @@ import numpy as np
 
 from mien.errors import UsageError
 from mien.train.system import Stage, System
-from mien.train.worldly import Faces, learned
+from mien.train.worldly import Crops, Faces, learned, stream_of
 from mien.world.shards import IN_A_ROW
 from mien.world.stored import Shards
 from mien.world.world import Sample
 
-NEEDED = ("landmarks", "landmarks68", "parsing", "pose", "action_units")
-"""The arrays that ``worldly.words`` takes."""
+NEEDED = ("landmarks", "landmarks68", "visible", "parsing", "pose", "expression", "gaze",
+          "action_units")  # fmt: skip
+"""The arrays that ``mien.train.worldly`` takes."""
 
 
 class ShardSource:
@@ -26,7 +27,7 @@ class ShardSource:
             raise UsageError("'shards:': say shards:FOLDER")
         self.shards = Shards(Path(rest), NEEDED)
 
-    def __call__(self, system: System, stage: Stage, seed: int) -> Faces:
+    def __call__(self, system: System, stage: Stage, seed: int) -> Faces | Crops:
         """Raises UsageError where these shards are not what the stage learns from."""
         side, blank, in_a_row = learned(system, stage)
         manifest, where = self.shards.manifest, self.shards.path
@@ -36,7 +37,7 @@ class ShardSource:
             raise UsageError(f"{where}: stage {stage.name!r} of {system.CARD.slug} learns from "
                              f"{in_a_row} pictures of a person in a row: "
                              f"mien world make --in-a-row {in_a_row}")  # fmt: skip
-        return Faces(Shuffled(self.shards, seed), side, blank)
+        return stream_of(Shuffled(self.shards, seed), stage, side, blank, seed)
 
 
 class Shuffled:

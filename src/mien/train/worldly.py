@@ -9,9 +9,25 @@ import cv2
 import numpy as np
 import torch
 
-from mien.data import labels
+from mien.data import labels, photometric
+from mien.data.face_crops import placement
+from mien.data.traits import (
+    COVERED,
+    HIDES,
+    covered,
+    detail_left,
+    inside,
+    mirrored_curves,
+    mirrored_gaze,
+    mirrored_landmarks,
+    of_world,
+    shut,
+)
 from mien.errors import UsageError
+from mien.find import geometry, mean_face
 from mien.head.model import CELEBAMASK
+from mien.train.data import Sample, filled, unknowns
+from mien.train.spoken import Spoken
 from mien.train.system import Stage, System
 from mien.world import backdrop
 from mien.world.action_units import INDEX
@@ -19,10 +35,23 @@ from mien.world.emotions import NAMES
 from mien.world.recipe import LARGEST_SIZE, Recipe
 from mien.world.world import World
 
-Sample = dict[str, torch.Tensor]
 MARGIN = 1.45  # side of the crop / larger side of the landmarks' box
 FACE = 0.5  # of the picture's side that a face usually takes
-OF_ONE = {"faces": 4, "people": 8}  # pictures of one person in a row, by what a stage asks for
+
+
+def _other(name: str) -> str:
+    """What a class is called in a mirror."""
+    for one, two in (("right_", "left_"), ("left_", "right_")):
+        if name.startswith(one):
+            return two + name.removeprefix(one)
+    return name
+
+
+OF_ONE = {"faces": 4, "people": 8, "face-crops": 4}
+"""Pictures of one person in a row, by what a stage asks for."""
+WORN = {"glasses": "Eyeglasses", "hat": "Wearing_Hat", "earrings": "Wearing_Earrings",
+        "necklace": "Wearing_Necklace"}  # fmt: skip
+"""Attribute by factor; shards made by an older mien lack some."""
 PRESENT = 1.0  # intensity from which on an action unit counts as there (FACS: A, a trace)
 NOISE = "mask_noise"
 CLASSES = np.array(
@@ -34,6 +63,16 @@ CLASSES = np.array(
 for _ear in ("right_ear", "left_ear"):
     CLASSES[CELEBAMASK.index(_ear)] = labels.PARSING.index("skin")
 CLASSES[backdrop.UNKNOWN] = labels.UNKNOWN
+CLASSES_19 = np.array([*range(len(CELEBAMASK)), *[0] * (256 - len(CELEBAMASK))], np.int64)
+"""The same for ``parsing_19``: what hides a face is background."""
+CLASSES_19[backdrop.UNKNOWN] = labels.UNKNOWN
+MIRRORED_19 = np.array(
+    [CELEBAMASK.index(_other(name)) for name in CELEBAMASK] + [labels.UNKNOWN], np.int64
+)
+"""Class in a mirror by class of ``parsing_19``; the last, which -1 names, is unknown."""
+SIDED = {"image", "landmarks", "visible", "parsing_19", "curves", "gaze"}
+"""Words of a crop that a mirror changes."""
+ADDED = 0.12  # how often something is put in front of a crop, and then how often another thing
 
 
 class WorldSource:
@@ -46,11 +85,22 @@ class WorldSource:
     def __init__(self, rest: str):
         self.recipe = Recipe.load(Path(rest)) if rest else Recipe()
 
-    def __call__(self, system: System, stage: Stage, seed: int) -> "Faces":
+    def __call__(self, system: System, stage: Stage, seed: int) -> "Faces | Crops | Spoken":
         """Raises UsageError where the world cannot give what the stage learns from."""
+        if stage.data == "speech":
+            return Spoken(self.recipe, system, stage, seed)
         side, blank, in_a_row = learned(system, stage)
         recipe = replace(self.recipe, size=min(LARGEST_SIZE, max(96, round(side / FACE))))
-        return Faces(World(recipe, "train", seed, in_a_row=in_a_row), side, blank)
+        return stream_of(World(recipe, "train", seed, in_a_row=in_a_row), stage, side, blank, seed)
+
+
+def stream_of(
+    pictures: "Pictures", stage: Stage, side: int, blank: dict[str, torch.Tensor], seed: int
+) -> "Faces | Crops":
+    """The pictures as a stage wants them cut: about the box, or as the finder cuts, and spoiled."""
+    if stage.data == "face-crops":
+        return Crops(pictures, side, blank, seed)
+    return Faces(pictures, side, blank)
 
 
 def learned(system: System, stage: Stage) -> tuple[int, dict[str, torch.Tensor], int]:
@@ -62,8 +112,7 @@ def learned(system: System, stage: Stage) -> tuple[int, dict[str, torch.Tensor],
         raise UsageError(f"the world has no {stage.data!r}, which stage {stage.name!r} of "
                          f"{system.CARD.slug} learns from; it has {', '.join(OF_ONE)}")  # fmt: skip
     example = system.example(1)
-    blank = {name: _unknown(value[0]) for name, value in example.items()}
-    return int(example["image"].shape[-1]), blank, OF_ONE[stage.data]
+    return int(example["image"].shape[-1]), unknowns(example), OF_ONE[stage.data]
 
 
 class Pictures(Protocol):
@@ -96,12 +145,25 @@ class Faces:
         if NOISE in self.blank:
             rng = np.random.default_rng([self.pictures.seed, index])
             known[NOISE] = rng.random(self.blank[NOISE].shape, np.float32)
-        return {
-            name: torch.from_numpy(np.array(known[name])).to(value.dtype)
-            if name in known
-            else value.clone()
-            for name, value in self.blank.items()
-        }
+        return filled(known, self.blank)
+
+
+class Crops:
+    """Crops of the world's pictures as the finder cuts them, spoiled as cameras do.
+
+    Half of them are seen in a mirror. side, blank: as of :class:`Faces`. seed: of what is done to
+    the crops.
+    """
+
+    def __init__(
+        self, pictures: Pictures, side: int, blank: Mapping[str, torch.Tensor], seed: int = 0
+    ):
+        self.pictures, self.side, self.blank, self.seed = pictures, side, blank, seed
+
+    def sample(self, index: int) -> Sample:
+        """The sample of this number."""
+        rng = np.random.default_rng([self.seed, index, 1])
+        return filled(face_crop(self.pictures.sample(index), self.side, rng), self.blank)
 
 
 def words(sample: Mapping[str, Any], side: int) -> dict[str, Any]:
@@ -127,12 +189,6 @@ def words(sample: Mapping[str, Any], side: int) -> dict[str, Any]:
         moved[:, :2] += shift
         return moved.astype(np.float32)
 
-    active = np.full(len(labels.ACTION_UNITS), labels.UNKNOWN, np.int64)
-    for place, number in enumerate(labels.ACTION_UNITS):
-        if number in INDEX:
-            active[place] = sample["action_units"][INDEX[number]] >= PRESENT
-    name = NAMES[sample["emotion"]]
-    known = labels.EXPRESSIONS.index(name) if name in labels.EXPRESSIONS else labels.UNKNOWN
     return {
         "image": image.transpose(2, 0, 1),
         "presence": np.float32(1),
@@ -140,11 +196,105 @@ def words(sample: Mapping[str, Any], side: int) -> dict[str, Any]:
         "landmarks_68": placed(sample["landmarks68"])[:, :2],
         "pose": sample["pose"],
         "parsing": CLASSES[parsing.astype(np.uint8)],
+        "parsing_19": CLASSES_19[parsing.astype(np.uint8)],
         "age": np.float32(sample["age"]),
-        "emotion": np.int64(known),
+        "visible": np.asarray(sample["visible"], np.int64),
+        **told(sample),
+    }
+
+
+def told(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a sample of the world wherever it is cropped, by word."""
+    active = np.full(len(labels.ACTION_UNITS), labels.UNKNOWN, np.int64)
+    for place, number in enumerate(labels.ACTION_UNITS):
+        if number in INDEX:
+            active[place] = sample["action_units"][INDEX[number]] >= PRESENT
+    name = NAMES[sample["emotion"]]
+    return {
+        "emotion": _class(labels.EXPRESSIONS, name),
+        "affect": _class(labels.AFFECTS, name),
+        "valence": np.float32(sample["valence"]),
+        "arousal": np.float32(sample["arousal"]),
         "action_units": active,
+        "unit_intensities": np.asarray(sample["action_units"], np.float32),
+        "curves": np.asarray(sample["expression"], np.float32),
+        "gaze": np.asarray(sample["gaze"], np.float32).reshape(2, 2),
         "identity": np.int64(sample["person"]),
+        "head_identity": sample["identity"],
+        "gender": _class(labels.GENDERS, sample["gender"]),
+        "group": _class(labels.GROUPS, sample["group"]),
         "attributes": _attributes(sample),
+        "traits": of_world(sample),
+    }
+
+
+def _class(classes: tuple[str, ...], name: str) -> np.int64:
+    return np.int64(classes.index(name) if name in classes else labels.UNKNOWN)
+
+
+def face_crop(
+    sample: Mapping[str, Any], side: int, rng: np.random.Generator, mirror: float = 0.5
+) -> dict[str, Any]:
+    """A sample as the finder would cut it (``mien.find.geometry``) and a camera spoil it, by word.
+
+    mirror: how often it is seen in a mirror. Nothing of the picture's edge is known to be anything.
+    """
+    crop_from_picture = placement(sample["landmarks"], side, rng)
+    picture_from_crop = geometry.invert(crop_from_picture)
+    clean = geometry.crop(sample["image"], picture_from_crop, side)
+    landmarks = geometry.transform(crop_from_picture, sample["landmarks"])
+    parsing = _classes_in(sample["parsing"], picture_from_crop, side)
+    texture = photometric.background_crop([sample["image"]], (side, side), rng)
+    image, hidden = clean, np.zeros((side, side), np.float32)
+    while rng.random() < ADDED:
+        image, alpha = photometric.before(image, texture, rng)
+        hidden = np.maximum(hidden, alpha)
+    parsing[hidden >= HIDES] = 0
+    image = photometric.degrade(image, rng)
+    behind = covered(landmarks, hidden)
+    gone = behind | ~inside(landmarks, side)
+    known = told(sample)
+    if behind.mean() >= COVERED:
+        known["traits"][labels.TRAITS.index("occluded")] = 1
+    quality = detail_left(clean, image) * (1 - gone.mean())
+    factors = sample["factors"]
+    spoiled = factors["degrade"] or factors["mask"] or factors["occluder"]
+    known |= {
+        "image": image.transpose(2, 0, 1),
+        "gaze": np.where(shut(known["curves"])[:, None], np.float32(np.nan), known["gaze"]),
+        "presence": np.float32(1),
+        "landmarks": landmarks,
+        "visible": np.where(gone, 0, sample["visible"]).astype(np.int64),
+        "parsing_19": parsing,
+        # A drawn person does not look as old as its number says.
+        "age": np.float32(np.nan if sample["source"] == "model" else sample["age"]),
+        "quality": np.float32(np.nan if spoiled else quality),
+    }
+    return _mirrored(known, side) if rng.random() < mirror else known
+
+
+def _classes_in(parsing: np.ndarray, picture_from_crop: np.ndarray, side: int) -> np.ndarray:
+    """The word ``parsing_19`` of a crop; -1 beyond the picture."""
+    matrix = picture_from_crop.copy()
+    matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5  # pixels have their centres at halves
+    cut = cv2.warpAffine(
+        parsing.astype(np.uint8), matrix, (side, side), borderMode=cv2.BORDER_CONSTANT,
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=backdrop.UNKNOWN,
+    )  # fmt: skip
+    return CLASSES_19[np.asarray(cut, np.uint8)]
+
+
+def _mirrored(known: Mapping[str, Any], side: int) -> dict[str, Any]:
+    """The words that :func:`face_crop` gives, of the picture in a mirror."""
+    units = {name: known[name] for name in known if name not in SIDED}
+    return {
+        **units,
+        "image": known["image"][:, :, ::-1],
+        "landmarks": mirrored_landmarks(known["landmarks"], side),
+        "visible": known["visible"][mean_face.mirror()],
+        "parsing_19": MIRRORED_19[known["parsing_19"][:, ::-1]],
+        "curves": mirrored_curves(known["curves"]),
+        "gaze": mirrored_gaze(known["gaze"]),
     }
 
 
@@ -153,8 +303,7 @@ def _attributes(sample: Mapping[str, Any]) -> np.ndarray:
     out = np.full(len(labels.ATTRIBUTES), labels.UNKNOWN, np.int64)
     hair, beard = sample["hair"], sample["beard"]
     worn = sample["factors"]
-    said = {"Eyeglasses": worn["glasses"], "Wearing_Hat": worn["hat"],
-            "Wearing_Earrings": worn["earrings"], "Wearing_Necklace": worn["necklace"]}  # fmt: skip
+    said = {name: worn[factor] for factor, name in WORN.items() if factor in worn}
     if hair:  # "" where it is a photo's
         said |= {"Bald": hair == "bald", "Receding_Hairline": hair == "receding"}
     if beard:
@@ -167,11 +316,3 @@ def _attributes(sample: Mapping[str, Any]) -> np.ndarray:
     for name, there in said.items():
         out[labels.ATTRIBUTES.index(name)] = there
     return out
-
-
-def _unknown(example: torch.Tensor) -> torch.Tensor:
-    return (
-        torch.full_like(example, torch.nan if example.dtype.is_floating_point else labels.UNKNOWN)
-        if example.dtype != torch.uint8
-        else torch.zeros_like(example)
-    )

@@ -16,15 +16,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from mien.find.geometry import box_of
 from mien.nn.inception import InceptionNN2, InceptionResNetV1
 from mien.nn.losses import class_loss
 from mien.nn.triplets import triplet_loss
 from mien.systems.official import rename
-from mien.train.system import Batch, Card, Stage, System
+from mien.train.system import Batch, Card, Published, Stage, System, from_box
 
 
 @dataclass(frozen=True)
@@ -140,11 +142,20 @@ class FaceNet(System):
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
         return {name: {0: "batch"} for name in ("image", "output_0")}
 
+    def crop(self, landmarks: np.ndarray) -> np.ndarray:
+        return from_box(box_of(landmarks), self.config.size)
+
     @torch.inference_mode()
     def predict(self, image: torch.Tensor) -> torch.Tensor:
         """Unit vectors (N, dimensions) of crops (N, 3, S, S) 0..1."""
         (embedding,) = self.eval()(image)
         return embedding
+
+    @classmethod
+    def published(cls, state: Mapping[str, torch.Tensor]) -> Published:
+        """An Inception-ResNet-v1 with as many people as its class layer has."""
+        people = state["logits.weight"].shape[0] if "logits.weight" in state else 0
+        return Published(FaceNetConfig.inception_resnet(people))
 
     @classmethod
     def from_official(cls, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

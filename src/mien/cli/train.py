@@ -44,8 +44,8 @@ def train(
         typer.Option(
             "--data",
             metavar="SPEC",
-            help="world:RECIPE, adapter:NAME:FOLDER, portraits:FOLDER, or example: made-up "
-            "batches, to try things out.",
+            help="world:RECIPE, shards:FOLDER, adapter:NAME:FOLDER, portraits:FOLDER, or example: "
+            "made-up batches, to try things out.",
             show_default="world:, or portraits:$MIEN_SHARED/data for mien's own networks",
         ),
     ] = None,

@@ -48,7 +48,7 @@ def resample(samples: np.ndarray, rate: int, target: int = RATE) -> np.ndarray:
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=target)
     blocks = [block.to_ndarray()[0] for part in _frames(samples, rate)
               for block in resampler.resample(part)]  # fmt: skip
-    made = np.concatenate(blocks)
+    made = np.concatenate([np.empty(0, np.float32), *blocks])  # of one sample nothing may come
     count = round(len(samples) * target / rate)
     return np.pad(made, (0, max(count - len(made), 0)))[:count]
 

@@ -12,7 +12,7 @@ from mien.world.stored import Shards
 from mien.world.world import Sample
 
 NEEDED = ("landmarks", "landmarks68", "visible", "parsing", "pose", "expression", "gaze",
-          "action_units")  # fmt: skip
+          "action_units", "identity")  # fmt: skip
 """The arrays that ``mien.train.worldly`` takes."""
 
 

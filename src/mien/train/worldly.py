@@ -210,7 +210,8 @@ def told(sample: Mapping[str, Any]) -> dict[str, Any]:
         if number in INDEX:
             active[place] = sample["action_units"][INDEX[number]] >= PRESENT
     name = NAMES[sample["emotion"]]
-    return {
+    head = {"head_identity": sample["identity"]} if "identity" in sample else {}
+    return head | {
         "emotion": _class(labels.EXPRESSIONS, name),
         "affect": _class(labels.AFFECTS, name),
         "valence": np.float32(sample["valence"]),
@@ -220,7 +221,6 @@ def told(sample: Mapping[str, Any]) -> dict[str, Any]:
         "curves": np.asarray(sample["expression"], np.float32),
         "gaze": np.asarray(sample["gaze"], np.float32).reshape(2, 2),
         "identity": np.int64(sample["person"]),
-        "head_identity": sample["identity"],
         "gender": _class(labels.GENDERS, sample["gender"]),
         "group": _class(labels.GROUPS, sample["group"]),
         "attributes": _attributes(sample),

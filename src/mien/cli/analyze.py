@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from mien.cli.map import examples
-from mien.cli.options import Device, Licence
+from mien.cli.options import Device, Licence, Run, Weights
 from mien.errors import MienError
 
 EXAMPLES = examples(
@@ -74,18 +74,8 @@ def analyze(
             help="Also ask this system about each face; see `mien systems list`.",
         ),
     ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "--weights",
-            metavar="NAME|FILE",
-            help="Its weights.  [default: a recorded one that is here]",
-        ),
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option("--run", metavar="RUN", help="Its weights: a folder of `mien train`."),
-    ] = None,
+    weights: Weights = None,
+    run: Run = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     licence: Licence = "any",
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.map import Map, examples
-from mien.cli.options import Data, Limit, Result
+from mien.cli.options import Data, Limit, Result, Run, Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,18 +75,8 @@ def detection(data: Data, out: Result = None, limit: Limit = None) -> None:
 @app.command(epilog=examples(BASE, "mien evaluate base --run runs/base --limit 50 --no-peers"))
 def base(
     data: Data,
-    run: Annotated[
-        Path | None,
-        typer.Option("--run", metavar="RUN", help="The weights: a folder of `mien train`."),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "--weights",
-            metavar="NAME|FILE",
-            help="The weights.  [default: a recorded one that is here]",
-        ),
-    ] = None,
+    run: Run = None,
+    weights: Weights = None,
     people: Annotated[
         Path | None,
         typer.Option(

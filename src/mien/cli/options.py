@@ -51,3 +51,15 @@ Credentials = Annotated[
         help="Sign what is generated as synthetic; `mien provenance` reads it.",
     ),
 ]
+Run = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="RUN", help="The system's weights: a folder of `mien train`."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="NAME|FILE",
+        help="The system's weights.  [default: a recorded one that is here]",
+    ),
+]

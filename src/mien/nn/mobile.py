@@ -38,10 +38,14 @@ class ConvNorm(nn.Module):
         self.activation = activation()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
-        pads = [max(kernel - (side - 1) % stride - 1, 0) for side in (x.shape[3], x.shape[2])]
-        x = F.pad(x, [part for pad in pads for part in (pad // 2, pad - pad // 2)])
+        x = pad_same(x, self.conv.kernel_size[0], self.conv.stride[0])
         return self.activation(self.norm(self.conv(x)))
+
+
+def pad_same(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
+    """Maps (N, C, H, W) padded so that a convolution gives H / stride rows, rounded up."""
+    pads = [max(kernel - (side - 1) % stride - 1, 0) for side in (x.shape[3], x.shape[2])]
+    return F.pad(x, [part for pad in pads for part in (pad // 2, pad - pad // 2)])
 
 
 class SqueezeExcitation(nn.Module):
@@ -87,18 +91,18 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, width: float = 1.0):
         super().__init__()
-        stem = _divisible(32 * width)
+        stem = divisible(32 * width)
         self.stem = ConvNorm(3, stem, 3, 2, activation=nn.ReLU6)
         blocks, inputs = [], stem
         for expansion, channels, count, stride in MOBILENET_V2:
-            outputs = _divisible(channels * width)
+            outputs = divisible(channels * width)
             for i in range(count):
                 blocks.append(
                     InvertedResidual(inputs, outputs, expansion, 1 if i else stride, 3, nn.ReLU6)
                 )
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
-        self.channels = _divisible(1280 * max(width, 1.0))
+        self.channels = divisible(1280 * max(width, 1.0))
         self.last = ConvNorm(inputs, self.channels, activation=nn.ReLU6)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -110,13 +114,13 @@ class EfficientNet(nn.Module):
 
     def __init__(self, width: float = 1.0, depth: float = 1.0, drop_path: float = 0.2):
         super().__init__()
-        stem = _divisible(32 * width)
+        stem = divisible(32 * width)
         self.stem = ConvNorm(3, stem, 3, 2, activation=nn.SiLU)
         stages = [(*stage, ceil(stage[2] * depth)) for stage in EFFICIENTNET_B0]
         rates = iter(rising_rates(drop_path, sum(stage[-1] for stage in stages)))
         blocks, inputs = [], stem
         for expansion, channels, _, stride, kernel, count in stages:
-            outputs = _divisible(channels * width)
+            outputs = divisible(channels * width)
             for i in range(count):
                 blocks.append(
                     InvertedResidual(
@@ -126,14 +130,14 @@ class EfficientNet(nn.Module):
                 )  # fmt: skip
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
-        self.channels = _divisible(1280 * width)
+        self.channels = divisible(1280 * width)
         self.last = ConvNorm(inputs, self.channels, activation=nn.SiLU)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.last(self.blocks(self.stem(x))).mean((2, 3))
 
 
-def _divisible(channels: float, by: int = 8) -> int:
+def divisible(channels: float, by: int = 8) -> int:
     """The nearest multiple of 8, not less than nine tenths of ``channels``."""
     rounded = max(by, int(channels + by / 2) // by * by)
     return rounded + by if rounded < 0.9 * channels else rounded

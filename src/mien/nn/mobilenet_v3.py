@@ -8,7 +8,8 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+
+from mien.nn.mobile import divisible, pad_same
 
 # Stages of rows: expansion, channels, stride of the block. The first stage has no expansion.
 Stages = tuple[tuple[tuple[float, int, int], ...], ...]
@@ -38,10 +39,8 @@ class SameConv(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, even, groups=groups, bias=False)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        if stride > 1:
-            pads = [max(kernel - (side - 1) % stride - 1, 0) for side in input.shape[:1:-1]]
-            input = F.pad(input, [p for pad in pads for p in (pad // 2, pad - pad // 2)])
+        if self.stride[0] > 1:
+            input = pad_same(input, self.kernel_size[0], self.stride[0])
         return super().forward(input)
 
 
@@ -96,14 +95,14 @@ class MobileNetV3Minimal(nn.Module):
     def __init__(self, size: Literal["small", "large"], width: float = 1.0):
         super().__init__()
         stages, last = SIZES[size]
-        inputs = _divisible(16 * width)
+        inputs = divisible(16 * width)
         self.conv_stem, self.bn1 = SameConv(3, inputs, 3, 2), _norm(inputs)
         blocks: list[nn.Module] = []
         for number, rows in enumerate(stages):
             stage: list[nn.Module] = []
             for expansion, channels, stride in rows:
-                outputs = _divisible(channels * width)
-                hidden = _divisible(inputs * expansion)
+                outputs = divisible(channels * width)
+                hidden = divisible(inputs * expansion)
                 stage.append(
                     Inverted(inputs, hidden, outputs, stride)
                     if number
@@ -111,7 +110,7 @@ class MobileNetV3Minimal(nn.Module):
                 )
                 inputs = outputs
             blocks.append(nn.Sequential(*stage))
-        self.channels = _divisible(last * width)
+        self.channels = divisible(last * width)
         blocks.append(nn.Sequential(Pointwise(inputs, self.channels)))
         self.blocks = nn.Sequential(*blocks)
 
@@ -121,9 +120,3 @@ class MobileNetV3Minimal(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.blocks(self.stem(x))
-
-
-def _divisible(channels: float, by: int = 8) -> int:
-    """The nearest multiple of 8, not less than nine tenths of ``channels``."""
-    rounded = max(by, int(channels + by / 2) // by * by)
-    return rounded + by if rounded < 0.9 * channels else rounded

@@ -22,8 +22,9 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # code is there, so that another process may load what older sources left under that name.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / f"numba-{worker}"))
 
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("mien", deadline=None)
+# How long an example takes says more of the machine than of the code. The same examples each time,
+# so that a change is not blamed for what was there before; MIEN_EXPLORE=1 looks for new ones.
+settings.register_profile("mien", deadline=None, derandomize=not os.environ.get("MIEN_EXPLORE"))
 settings.load_profile("mien")
 
 # What a shell starts in the background ignores Ctrl-C; tests of Ctrl-C would then never end.

@@ -25,7 +25,7 @@ from mien.systems.perceive import mien_base
 from mien.systems.perceive.mien_base import MienBase, MienBaseConfig
 from mien.train.data import PortraitSource, open_data, unknowns
 from mien.train.mixed import PERIOD, Mixed, MixSource
-from mien.train.worldly import Crops, face_crop, words
+from mien.train.worldly import Crops, face_crop, square, words
 from mien.world.action_units import ACTION_UNITS, AU_TO_CURVES, curves, sided
 from mien.world.recipe import Recipe
 from mien.world.world import World
@@ -58,7 +58,7 @@ def test_the_vocabulary_has_the_units_and_classes_of_the_world() -> None:
 
 def test_words_of_the_world_are_its_truth(samples: list[dict[str, Any]]) -> None:
     for sample in samples:
-        said = words(sample, SIZE)
+        said = words(sample, square(sample["landmarks"], SIZE), SIZE)
         np.testing.assert_allclose(said["curves"], sample["expression"])
         np.testing.assert_allclose(said["unit_intensities"], sample["action_units"])
         np.testing.assert_allclose(said["gaze"].ravel(), sample["gaze"])

@@ -1,6 +1,7 @@
 """The world as training data: crops in the vocabulary of batches, and streams of them."""
 
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,28 +11,47 @@ from torch.utils.data import DataLoader
 from mien.data import labels
 from mien.errors import InputError, UsageError
 from mien.train.data import Batches, open_data
-from mien.train.worldly import OF_ONE, Faces, words
+from mien.train.worldly import OF_ONE, Faces, square, words
 from mien.world.recipe import Recipe
-from mien.world.world import World
+from mien.world.world import Sample, World
 
 FRONTAL = Recipe.of({"size": 128, "factors": {"yaw": 0, "pitch": 0, "roll": 0, "occluder": False,
                                               "mask": False, "degrade": 0}})  # fmt: skip
 
 
+def cropped(sample: Sample, side: int) -> dict[str, Any]:
+    return words(sample, square(sample["landmarks"], side), side)
+
+
 def test_crops_keep_to_the_vocabulary() -> None:
-    made = [words(World(FRONTAL).sample(index), 64) for index in range(3)]
+    made = [cropped(World(FRONTAL).sample(index), 64) for index in range(3)]
     batch = {name: torch.from_numpy(np.stack([m[name] for m in made])) for name in made[0]}
     assert labels.check(batch) == 3
 
 
 def test_points_and_masks_move_with_the_picture() -> None:
     for index in range(4):
-        crop = words(World(FRONTAL, seed=2).sample(index), 96)
+        crop = cropped(World(FRONTAL, seed=2).sample(index), 96)
         x, y = crop["landmarks"][4, :2].astype(int)
         assert crop["parsing"][y, x] == labels.PARSING.index("nose")
         inside = (crop["landmarks"][:, :2] > 0) & (crop["landmarks"][:, :2] < 96)
         assert inside.all()
         assert crop["image"].shape == (3, 96, 96) and crop["image"].dtype == np.uint8
+
+
+def test_a_system_sees_the_world_as_it_is_asked() -> None:
+    from mien.systems.perceive.facexformer import FaceXFormer
+
+    system = FaceXFormer(FaceXFormer.Config.tiny())
+    side = system.config.size
+    sample = World(FRONTAL).sample(0)
+    stream = Faces(World(FRONTAL), side, crop=system.crop)
+    points = stream.sample(0)["landmarks"][:, :2].numpy()
+    crop_to_picture = system.crop(sample["landmarks"])
+    back = points @ crop_to_picture[:, :2].T + crop_to_picture[:, 2]
+    np.testing.assert_allclose(back, sample["landmarks"][:, :2], atol=1e-2)
+    # A quarter wider than the points on each side: they fill two thirds of both sides.
+    np.testing.assert_allclose(np.ptp(points, axis=0), side / 1.5, rtol=1e-3)
 
 
 def test_stages_of_people_see_several_pictures_of_one() -> None:

@@ -29,7 +29,7 @@ class ShardSource:
 
     def __call__(self, system: System, stage: Stage, seed: int) -> Faces | Crops:
         """Raises UsageError where these shards are not what the stage learns from."""
-        side, blank, in_a_row = learned(system, stage)
+        side, _, in_a_row = learned(system, stage)
         manifest, where = self.shards.manifest, self.shards.path
         if (size := manifest["recipe"]["size"]) < side:
             raise UsageError(f"{where}: pictures of {size} pixels, {system.CARD.slug} takes {side}")
@@ -37,7 +37,7 @@ class ShardSource:
             raise UsageError(f"{where}: stage {stage.name!r} of {system.CARD.slug} learns from "
                              f"{in_a_row} pictures of a person in a row: "
                              f"mien world make --in-a-row {in_a_row}")  # fmt: skip
-        return stream_of(Shuffled(self.shards, seed), stage, side, blank, seed)
+        return stream_of(Shuffled(self.shards, seed), system, stage, seed)
 
 
 class Shuffled:

@@ -1,7 +1,8 @@
 """``world:RECIPE``: people who do not exist as endless training streams."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,18 +90,17 @@ class WorldSource:
         """Raises UsageError where the world cannot give what the stage learns from."""
         if stage.data == "speech":
             return Spoken(self.recipe, system, stage, seed)
-        side, blank, in_a_row = learned(system, stage)
+        side, _, in_a_row = learned(system, stage)
         recipe = replace(self.recipe, size=min(LARGEST_SIZE, max(96, round(side / FACE))))
-        return stream_of(World(recipe, "train", seed, in_a_row=in_a_row), stage, side, blank, seed)
+        return stream_of(World(recipe, "train", seed, in_a_row=in_a_row), system, stage, seed)
 
 
-def stream_of(
-    pictures: "Pictures", stage: Stage, side: int, blank: dict[str, torch.Tensor], seed: int
-) -> "Faces | Crops":
-    """The pictures as a stage wants them cut: about the box, or as the finder cuts, and spoiled."""
+def stream_of(pictures: "Pictures", system: System, stage: Stage, seed: int) -> "Faces | Crops":
+    """The pictures as a stage wants them cut: as the system is asked, or spoiled as well."""
+    side, blank, _ = learned(system, stage)
     if stage.data == "face-crops":
         return Crops(pictures, side, blank, seed)
-    return Faces(pictures, side, blank)
+    return Faces(pictures, side, blank, system.crop)
 
 
 def learned(system: System, stage: Stage) -> tuple[int, dict[str, torch.Tensor], int]:
@@ -129,17 +129,24 @@ class Faces:
     """Crops of the world's pictures, ``side`` pixels a side, in the words of ``mien.data.labels``.
 
     blank: the words of a sample, with what stands for a word that the world does not know; without
-    it, the words that the world knows.
+    it, the words that the world knows. crop: where a face with landmarks (478, 3) is cut out, as of
+    ``System.crop``; without it, the upright square.
     """
 
     def __init__(
-        self, pictures: Pictures, side: int, blank: Mapping[str, torch.Tensor] | None = None
+        self,
+        pictures: Pictures,
+        side: int,
+        blank: Mapping[str, torch.Tensor] | None = None,
+        crop: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self.pictures, self.side, self.blank = pictures, side, blank
+        self.crop = crop or partial(square, side=side)
 
     def sample(self, index: int) -> Sample:
         """The sample of this number."""
-        known = words(self.pictures.sample(index), self.side)
+        sample = self.pictures.sample(index)
+        known = words(sample, self.crop(sample["landmarks"]), self.side)
         if self.blank is None:
             return {name: torch.from_numpy(np.array(value)) for name, value in known.items()}
         if NOISE in self.blank:
@@ -166,28 +173,24 @@ class Crops:
         return filled(face_crop(self.pictures.sample(index), self.side, rng), self.blank)
 
 
-def words(sample: Mapping[str, Any], side: int) -> dict[str, Any]:
-    """A sample of the world as a crop (side, side) about the face, by word."""
-    box = sample["landmarks"][:, :2]
-    low, high = box.min(0), box.max(0)
-    scale = side / (MARGIN * (high - low).max())
-    shift = side / 2 - scale * (low + high) / 2
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    # Pixels have their centres at halves.
-    matrix[:, 2] += 0.5 * scale - 0.5
-    image = cv2.warpAffine(
-        sample["image"], matrix, (side, side), flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
-    parsing = cv2.warpAffine(
-        sample["parsing"], matrix, (side, side), flags=cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+def square(landmarks: np.ndarray, side: int) -> np.ndarray:
+    """(2, 3), from the pixels of a crop to the picture: the upright square about a face."""
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    scale = MARGIN * (high - low).max() / side
+    return np.column_stack([np.eye(2) * scale, (low + high) / 2 - scale * side / 2])
+
+
+def words(sample: Mapping[str, Any], picture_from_crop: np.ndarray, side: int) -> dict[str, Any]:
+    """A sample of the world in a crop (side, side), by word."""
+    crop_from_picture = cv2.invertAffineTransform(picture_from_crop)
+    matrix = picture_from_crop.copy()
+    matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5  # pixels have their centres at halves
+    cut = partial(cv2.warpAffine, M=matrix, dsize=(side, side), borderMode=cv2.BORDER_REPLICATE)
+    image = cut(sample["image"], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    parsing = cut(sample["parsing"], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
 
     def placed(points: np.ndarray) -> np.ndarray:
-        moved = points * scale
-        moved[:, :2] += shift
-        return moved.astype(np.float32)
+        return geometry.transform(crop_from_picture, points).astype(np.float32)
 
     return {
         "image": image.transpose(2, 0, 1),

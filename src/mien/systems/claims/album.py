@@ -11,7 +11,7 @@ import torch
 
 from mien.train.sharded import NEEDED
 from mien.train.system import Stage, System
-from mien.train.worldly import words
+from mien.train.worldly import square, words
 from mien.world.recipe import Recipe
 from mien.world.shards import make
 from mien.world.stored import Shards
@@ -96,7 +96,9 @@ def draw(pictures: Pictures, folder: Path) -> list[Shards]:
 
 
 def _crop(sample: Mapping, side: int) -> dict[str, np.ndarray]:
-    known = {name: np.asarray(value) for name, value in words(sample, side).items()}
+    # One cut for all arms of all claims, whatever the systems are usually shown.
+    told = words(sample, square(sample["landmarks"], side), side)
+    known = {name: np.asarray(value) for name, value in told.items()}
     factors = sample["factors"]
     turned = abs(float(sample["pose"][0])) > FAR_TURNED
     hidden = any(factors[name] for name in ("mask", "occluder", "glasses"))

@@ -5,7 +5,8 @@ computes with what the system does before it lets the file be.
 
 ``python -m mien.systems.export SLUG RUN`` makes the bundled weights in ``mien/hub``: ONNX for the
 run time, safetensors for torch, records. Both files hold the same half-precision numbers; networks
-are run in single precision.
+are run in single precision. ``--name NAME`` makes those of a published system, which need torch to
+run: safetensors only.
 """
 
 import argparse
@@ -21,13 +22,13 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.torch import load_file, save_file
 
 from mien import hub
 from mien.errors import MienError
 from mien.media.files import atomic
-from mien.systems import load
+from mien.systems import trained
 from mien.systems.parity import Difference, difference
+from mien.train import checkpoint
 from mien.train.system import System
 
 HUB = Path(hub.__file__).parent
@@ -144,7 +145,7 @@ def halve(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def record(system: System, name: str, file: Path, origin: str) -> dict:
-    """The hub's record of a bundled file."""
+    """The hub's record of a bundled file, whose numbers were trained by mien."""
     content = file.read_bytes()
     size = getattr(system.config, "size", None)
     return {
@@ -153,7 +154,7 @@ def record(system: System, name: str, file: Path, origin: str) -> dict:
         "file": file.name,
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
-        "licence": system.CARD.weights_licence,
+        "licence": "Apache-2.0",
         "commercial": True,
         "url": None,
         "bundled": True,
@@ -163,35 +164,41 @@ def record(system: System, name: str, file: Path, origin: str) -> dict:
         "crop": system.CROP,
         "paper": None,
         "origin": origin,
-        "card": f"docs/models/{system.CARD.slug}.md",
+        "card": f"docs/models/{file.stem}.md",
     }
 
 
-def export(slug: str, run: Path, folder: Path = HUB) -> list[Path]:
-    """Write both files and both records; returns the files."""
-    system = load(slug).build().eval()
-    state = rounded(load_file(run / "model.safetensors"))
+def export(slug: str, run: Path, name: str | None = None, folder: Path = HUB) -> list[Path]:
+    """Write the files of a run and their records; returns the files.
+
+    name: of the weights of a published system; by default those of mien's own system ``slug``,
+    which run without torch, too.
+    """
+    system = trained.from_run(slug, run)
+    state = rounded(system.state_dict())
     system.load_state_dict(state)
     config = json.loads((run / "config.json").read_text())
     commit = (config.get("commit") or {}).get("id", "an unknown commit")
     origin = f"{system.CARD.title}, trained by mien at {commit}"
-    bundled = folder / "bundled"
-    files = [bundled / f"{slug}.onnx", bundled / f"{slug}.safetensors"]
-    to_onnx(system, files[0])
-    with atomic(files[1]) as path:
-        save_file(state, path)
-    for name, file in zip((slug, f"{slug}-torch"), files, strict=True):
-        with atomic(folder / "records" / f"{name}.json") as path:
-            path.write_text(json.dumps(record(system, name, file, origin), indent=2) + "\n")
-    return files
+    weights = folder / "bundled" / f"{name or slug}.safetensors"
+    checkpoint.save_tensors(state, weights, checkpoint.about(system))
+    files = {name or f"{slug}-torch": weights}
+    if name is None:
+        files[slug] = weights.with_suffix(".onnx")
+        to_onnx(system, files[slug])
+    for entry, file in files.items():
+        with atomic(folder / "records" / f"{entry}.json") as path:
+            path.write_text(json.dumps(record(system, entry, file, origin), indent=2) + "\n")
+    return list(files.values())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("slug")
     parser.add_argument("run", type=Path)
+    parser.add_argument("--name", help="of the weights of a published system")
     chosen = parser.parse_args(arguments)
-    for file in export(chosen.slug, chosen.run):
+    for file in export(chosen.slug, chosen.run, chosen.name):
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 

@@ -39,18 +39,10 @@ def from_run(slug: str, run: Path) -> System:
 
     Raises InputError where ``run`` is no run of this system.
     """
-    system_type = load(slug)
     config = checkpoint.read_state(run / "config")
     if config.get("system") != slug:
         raise InputError(f"{run}: a run of {config.get('system')!r}, not of {slug!r}")
-    try:
-        sizes = {name: _tuples(value) for name, value in config["config"].items()}
-        system = system_type(system_type.Config(**sizes))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{run}: its config.json does not fit {slug}: {error}") from error
-    file = run / "model.safetensors"
-    checkpoint.fill(system, checkpoint.read_tensors(file), file)
-    return system.eval()
+    return _filled(slug, config.get("config"), run / "model.safetensors", f"{run}: its config.json")
 
 
 def from_weights(slug: str, name: str) -> System:
@@ -67,14 +59,33 @@ def from_weights(slug: str, name: str) -> System:
 
 
 def from_file(slug: str, file: Path) -> System:
-    """The system with the weights in a file: ours at the published size, or as published."""
+    """The system with the weights in a file: ours, or as published."""
     system_type = load(slug)
     if file.suffix == ".safetensors":
+        if found := checkpoint.told(file):
+            whose, config = found
+            if whose != slug:
+                raise UsageError(f"{file}: weights of {whose}, not of {slug}")
+            return _filled(slug, config, file, f"{file}: its metadata")
         tensors, system = checkpoint.read_tensors(file), system_type.build()
         if tensors.keys() == system.state_dict().keys():
             checkpoint.fill(system, tensors, file)
             return system.eval()
     return official.built(system_type, file, to_predict=True)
+
+
+def _filled(slug: str, config: object, file: Path, whence: str) -> System:
+    """The system at the size that ``config`` says, with the tensors of a file."""
+    system_type = load(slug)
+    try:
+        if not isinstance(config, dict):
+            raise TypeError("names with values are missing")
+        sizes = {name: _tuples(value) for name, value in config.items()}
+        system = system_type(system_type.Config(**sizes))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{whence} does not fit {slug}: {error}") from error
+    checkpoint.fill(system, checkpoint.read_tensors(file), file)
+    return system.eval()
 
 
 def _first(slug: str) -> str:

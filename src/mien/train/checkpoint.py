@@ -7,16 +7,18 @@ there, whole, or it is not. A damaged one is an error, not a reason to take an o
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mien.errors import InputError
 from mien.media.files import atomic, check_readable
+from mien.train.system import System
 
 Tensors = dict[str, torch.Tensor]
 
@@ -63,8 +65,10 @@ def remove(path: Path) -> None:
     file_of(path, "safetensors").unlink(missing_ok=True)
 
 
-def save_tensors(tensors: Mapping[str, torch.Tensor], target: Path) -> None:
-    """Write a safetensors file, whole or not at all."""
+def save_tensors(
+    tensors: Mapping[str, torch.Tensor], target: Path, about: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all; ``about`` is its metadata."""
     own: set[int] = set()
     plain = {}
     for name, value in tensors.items():
@@ -73,7 +77,7 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], target: Path) -> None:
         plain[name] = value.clone() if value.data_ptr() in own else value
         own.add(value.data_ptr())
     with atomic(target) as path:
-        save_file(plain, path)
+        save_file(plain, path, dict(about) if about else None)
 
 
 def read_tensors(file: Path) -> Tensors:
@@ -88,6 +92,28 @@ def read_tensors(file: Path) -> Tensors:
         if value.is_floating_point() and not value.isfinite().all():
             raise InputError(f"{file}: {name} holds numbers that are not finite")
     return tensors
+
+
+def about(system: System) -> dict[str, str]:
+    """What the file of a system's weights says of them: whose they are, at which size."""
+    return {"system": system.CARD.slug, "config": json.dumps(asdict(system.config))}
+
+
+def told(file: Path) -> tuple[str, dict[str, Any]] | None:
+    """The slug and the config that :func:`about` put into a file; None where there are none.
+
+    Raises InputError if it is no whole safetensors file, or they are damaged.
+    """
+    check_readable(file)
+    try:
+        with safe_open(file, "pt") as opened:
+            metadata = opened.metadata() or {}
+        if not {"system", "config"} <= metadata.keys():
+            return None
+        return metadata["system"], dict(json.loads(metadata["config"]))
+    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{file}: not a whole safetensors file: {reason}") from error
 
 
 def fill(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], source: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mien.cli import app
+from mien.data.portraits import Portraits
 from mien.errors import InputError
 from mien.evaluate import realism
 from mien.evaluate.metrics.images import kid
@@ -75,7 +76,13 @@ def test_distances_by_layer_grow_with_the_difference_of_pictures() -> None:
     assert set(same) == set(realism.LAYERS)
     for name in same:
         assert other[name]["kid"] > 2 * same[name]["kid"]
-        assert other[name]["fid"] > same[name]["fid"]
+        assert other[name]["fid"] is same[name]["fid"] is None  # of so few pictures
+
+
+def test_the_fid_grows_with_the_difference_where_pictures_are_enough() -> None:
+    x, y = np.random.default_rng(3).normal(size=(2, 60, 12))
+    same, other = (realism.distances({"parts": x + shift}, {"parts": y}) for shift in (0, 1))
+    assert other["parts"]["fid"] > same["parts"]["fid"] + 5
 
 
 def test_features_are_scaled_over_the_reference() -> None:
@@ -199,11 +206,41 @@ def test_tables_show_distances_judge_traits_and_steps() -> None:
 def test_earlier_steps_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "realism.json"
     assert realism._earlier(file) == {"cases": {}, "steps": []}
-    file.write_text(json.dumps({"results": result()}))
-    assert realism._earlier(file)["steps"][0]["step"] == "before"
+    file.write_text(json.dumps({"protocol": realism.PROTOCOL, "results": result()}))
+    assert realism._earlier(file) == {name: result()[name] for name in ("cases", "steps")}
     file.write_text("[]")
     with pytest.raises(InputError, match="not a result"):
         realism._earlier(file)
+
+
+def test_cases_measured_on_what_the_drawing_was_tuned_on_are_not_kept(tmp_path: Path) -> None:
+    file, old = tmp_path / "realism.json", result()
+    del old["steps"][0]["held_back"]
+    file.write_text(json.dumps({"protocol": "realism/1", "results": old}))
+    assert realism._earlier(file) == {"cases": {}, "steps": result()["steps"]}
+
+
+def test_halves_have_no_portrait_and_no_drawing_in_common(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = np.arange(40) % 4 == 0
+    portraits = Portraits(tmp_path, [""] * 40, np.zeros((40, 478, 3), np.float32), test)
+    monkeypatch.setattr(realism, "portrait_crops", lambda _, chosen: chosen)
+    final, tuning = (realism.Photos.of(portraits, half) for half in realism.HALVES)
+    assert sorted([*final.test, *tuning.test]) == np.flatnonzero(test).tolist()
+    assert (final.train == tuning.train).all() and not set(final.train) & set(final.test)
+    asked = []
+
+    class Counted(realism.Case):
+        def crops(self, split: str, count: int, seed: int = 0):
+            asked.append((split, seed))
+            return iter(np.zeros((count, 1), np.uint8))
+
+    for half in realism.HALVES:
+        realism.drawings(Counted(realism.MATCHED), "", half, 5, 4)
+    first, second = set(asked[:3]), set(asked[3:])
+    assert {split for split, _ in first & second} == {"train", "val"}
+    assert {split for split, _ in first ^ second} == {"test"}
 
 
 def test_without_portraits_the_command_answers_in_one_line(

@@ -10,6 +10,7 @@ import pytest
 from mien import face
 from mien.errors import InputError
 from mien.head.camera import Perspective
+from mien.head.colour import to_linear, to_srgb
 from mien.head.model import CELEBAMASK, REGIONS, HeadModel, rotations
 from mien.head.raster import rasterize
 from mien.head.shading import vertex_normals
@@ -17,6 +18,7 @@ from mien.head.texture import Chart
 from mien.media.image import write_image
 from mien.world import degrade, makeup, occluders, stylise, surroundings
 from mien.world.look import Look
+from mien.world.occlusion import nearest
 from mien.world.people import person
 from mien.world.recipe import Recipe
 from mien.world.render import Drawn
@@ -621,3 +623,28 @@ def test_the_body_does_not_turn_with_the_head() -> None:
     still, then = surroundings.dress(worn, MODEL.vertices()), surroundings.dress(worn, turned)
     low = (still.vertices[:, 1] < -180) & (then.vertices[:, 1] < -180)
     assert np.abs(still.vertices[low] - then.vertices[low]).max() < 6
+
+
+# -- what draws them -------------------------------------------------------------------------------
+
+
+def test_codes_of_light_are_those_of_the_formula() -> None:
+    assert np.array_equal(to_srgb(to_linear(np.arange(256, dtype=np.uint8))), np.arange(256))
+    light = np.random.default_rng(0).random((64, 300, 3), np.float32) ** 3
+    coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    assert np.array_equal(to_srgb(light), (coded * 255 + 0.5).astype(np.uint8))
+    assert np.array_equal(to_srgb(light[:, ::2]), to_srgb(light)[:, ::2])
+    beyond = [np.nan, -np.inf, -1.0, 0.0, 1.0, 7.0, np.inf]
+    assert to_srgb(np.array(beyond)).tolist() == [0, 0, 0, 0, 255, 255, 255]
+
+
+def test_shadows_see_the_depth_that_the_rasteriser_sees() -> None:
+    for yaw in (0, 35, 120):
+        turned = heads(1)[0] @ rotations(yaw, 10).T
+        placed = np.column_stack([56 + 0.3 * turned[:, 0], 56 - 0.3 * turned[:, 1], -turned[:, 2]])
+        fast = nearest(placed, MODEL.triangles, 112, 100)
+        seen = rasterize(placed, MODEL.triangles, 112, 100)
+        assert fast.shape == (100, 112) and seen.covered.mean() > 0.2
+        assert (np.isfinite(fast) != seen.covered).sum() <= 2  # centres that lie on an edge
+        both = np.isfinite(fast) & seen.covered
+        assert np.abs(fast[both] - seen.depth[both]).max() < 0.02

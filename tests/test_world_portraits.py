@@ -21,6 +21,7 @@ from mien.head.model import CELEBAMASK
 from mien.media.image import read_image, write_image
 from mien.world import backdrop, people, portraits
 from mien.world import world as worlds
+from mien.world.manipulate import KINDS, Forgeries, manipulate
 from mien.world.portraits import Portraits, prepare
 from mien.world.recipe import Recipe
 from mien.world.shards import labels
@@ -247,6 +248,34 @@ def test_a_face_that_is_not_moved_is_the_portrait(prepared: Path) -> None:
     gain = cv2.blur(picture - before, (9, 9))
     skin = drawn(still).parsing == CELEBAMASK.index("skin")
     assert gain[:, nose:][skin[:, nose:]].mean() > gain[:, :nose][skin[:, :nose]].mean() + 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_manipulations_change_a_portrait_or_are_refused(prepared: Path, kind: str) -> None:
+    world, index = shown(prepared, 128)
+    rng = np.random.default_rng(3)
+    if kind in ("swap-rendered", "hair-colour"):
+        with pytest.raises(InputError, match=f"sample 1: {kind} cannot change .* in a portrait$"):
+            manipulate(world, index, kind, rng)
+        return
+    made = manipulate(world, index, kind, rng)
+    changed = (made.image != made.original).any(-1)
+    assert changed.mean() >= 0.002 and (changed == (made.mask > 0)).all()
+    assert made.label["kind"] == kind
+
+
+def test_forged_portraits_take_turns_with_what_can_be_drawn(prepared: Path) -> None:
+    mixed = World(recipe(prepared, backdrop=0.5, splits={"train": 1.0}), "train")
+    shots = [Forgeries(mixed, ("swap-rendered",)).pair(n, "swap-rendered")[1] for n in range(3)]
+    for example in shots:
+        assert mixed.scene(example["label"]["index"]).portrait is None
+    with pytest.raises(InputError, match=r"pair 0: .*swap-rendered cannot change"):
+        Forgeries(shown(prepared, 64)[0], ("swap-rendered",)).sample(1)
+
+
+def test_landmarks_of_a_backdrop_are_those_that_are_drawn(prepared: Path) -> None:
+    scene = shown(prepared, 128)[0].scene(1)
+    assert np.allclose(backdrop.landmarks(scene), drawn(scene).landmarks[:, :2], atol=1e-3)
 
 
 # -- of the labelled set ---------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from mien.world.dialogue import (
 from mien.world.emotions import COMPOUND, EMOTIONS, NAMES
 from mien.world.emotions import sample as programme
 from mien.world.hair import STYLES
+from mien.world.occluders.hat import HATS
 from mien.world.questions import (
     KINDS,
     UNKNOWABLE,
@@ -37,6 +38,7 @@ from mien.world.questions import (
 from mien.world.words import (
     EMOTION_WORDS,
     GRADES,
+    HAT_WORDS,
     Facts,
     adjectives,
     age_words,
@@ -53,7 +55,8 @@ from mien.world.words import (
 )
 
 Sample = dict[str, Any]
-WORN = ("glasses", "makeup", "beard", "mask", "occluder", "pattern")
+WORN = ("glasses", "makeup", "beard", "mask", "occluder", "pattern", "hat", "earrings", "necklace",
+        "scarf")  # fmt: skip
 
 
 @st.composite
@@ -77,6 +80,7 @@ def samples(draw: st.DrawFn) -> Sample:
         "person": int(rng.integers(3)), "age": rng.uniform(16, 85),
         "skin_tone": rng.uniform(-60, 70),
         "hair_colour": "brown", "eye_colour": (0.14, 0.19, 0.25),
+        "hat": str(rng.choice(HATS)) if worn["hat"] else "",
         "factors": {"hair": str(rng.choice(STYLES)), "fill": rng.uniform(0.3, 1),
                     "shift_x": rng.normal(0, 0.1), **worn},
         "drawn": WORN if rng.random() < 0.7 else (),
@@ -95,6 +99,7 @@ def worldly() -> list[Sample]:
 
     world = World(Recipe.of({"factors": {"emotion": {"choices": list(NAMES)}}}))
     nothing: Any = SimpleNamespace(**dict.fromkeys(Drawn.__dataclass_fields__))
+    nothing.parsing = np.arange(19).repeat(100)  # everything is in the picture
     scenes = [world.scene(index) for index in range(20)]
     return [{**truth(scene, nothing), "hair": scene.person.hair.style} for scene in scenes]
 
@@ -219,9 +224,19 @@ def check_truth(text: str, sample: Sample) -> None:
             if re.search(rf"\b(looks?|looking|seem) {word}\b(?! \w+ed)", text):
                 assert other == name, (text, name)
     worn = sample["factors"]
-    for thing, key in (("glasses", "glasses"), ("a beard", "beard"), ("a mask", "mask")):
+    for thing, key in (("glasses", "glasses"), ("a beard", "beard"), ("a mask", "mask"),
+                       ("ear jewellery", "earrings"), ("a necklace", "necklace"),
+                       ("a scarf", "scarf"), ("on the head(?<!hair on the head)", "hat"),
+                       *((words, "hat") for words in HAT_WORDS.values())):  # fmt: skip
         if re.search(rf"\b{thing}\b", text):
             assert worn[key] and key in sample["drawn"], text
+    for kind, words in HAT_WORDS.items():
+        assert kind == sample["hat"] or words not in text, text
+    for figure, value in re.findall(r"(yaw|pitch|roll)(?: of the head is)? (-?\d+)", text):
+        at = ("yaw", "pitch", "roll").index(figure)
+        assert float(value) == pytest.approx(sample["pose"][at], abs=0.51), text
+    for figure, value in re.findall(r"(valence|arousal)(?: is)? (-?[\d.]+\d)", text, re.I):
+        assert float(value) == pytest.approx(sample[figure.lower()], abs=0.051), text
     if "bald" in text or "no hair" in text:
         assert style(sample) == "bald", text
     if re.search(r"\blong\b[\w, ]* hair", text):
@@ -274,10 +289,10 @@ def read_back(item: Question, sample: Sample) -> str | None:
         return "yes" if (roll > 0) == (found[1] == "right") and abs(roll) > 8 else "no"
     if found := re.match(r"Is the head (raised|lowered)", asked):
         return "yes" if (pitch > 0) == (found[1] == "raised") and abs(pitch) > 8 else "no"
-    if found := re.match(
-        r"Does the person (?:wear|have) (?:a )?(glasses|make-up|mask|beard)", asked
-    ):
-        return "yes" if factors[found[1].replace("-", "")] else "no"
+    if found := re.match(r"Does the person (?:wear|have) (?:an? )?([\w -]+)\?", asked):
+        keys = {"make-up": "makeup", "ear jewellery": "earrings", "anything on the head": "hat"}
+        if (key := keys.get(found[1], found[1])) in WORN:
+            return "yes" if factors[key] else "no"
     simple = {
         "Is the person smiling?": unit(sample, 12).min() >= 1,
         "Are the lips parted?": unit(sample, 25).max() >= 1 or unit(sample, 27).max() >= 1,
@@ -425,6 +440,35 @@ def test_what_is_not_drawn_is_not_spoken_of() -> None:
     assert attributes(sample) == [] and Facts.of(sample).worn == {"beard": False}
     assert [a.words for a in attributes({**sample, "drawn": ("glasses",)})] == ["glasses"]
     assert [a.words for a in attributes({"factors": {"glasses": {"tint": 0.5}}})] == ["glasses"]
+
+
+def test_what_is_worn_out_of_the_picture_is_not_spoken_of() -> None:
+    from mien.world.recipe import Recipe
+    from mien.world.render import Drawn
+    from mien.world.world import World, truth
+
+    worn = dict.fromkeys(("hat", "earrings", "necklace", "scarf"), True)
+    scene = World(Recipe.of({"factors": worn})).scene(0)
+    shown: Any = SimpleNamespace(**dict.fromkeys(Drawn.__dataclass_fields__))
+    for classes, there in ((19, set(worn)), (5, {"scarf"})):
+        shown.parsing = np.arange(classes).repeat(100)
+        sample = truth(scene, shown)
+        assert sample["hat"] in HATS and set(sample["drawn"]) & set(worn) == there
+        said = {a.key for a in attributes(sample)}
+        assert {name for name in worn if f"factors.{name}" in said} == there
+
+
+def test_hats_are_called_by_their_kind() -> None:
+    sample: Sample = {"factors": {"hat": True}, "drawn": ("hat",)}
+    assert [a.words for a in attributes(sample)] == ["something on the head"]
+    for kind in HATS:
+        told = attributes({**sample, "hat": kind})
+        assert [a.words for a in told] == [HAT_WORDS[kind]]
+        rng = np.random.default_rng(0)
+        asked = question_answer({**sample, "hat": kind}, 9, rng, ["yes/no", "choice"])
+        assert {(q.key, q.answer) for q in asked} == {
+            ("factors.hat", "yes"), ("hat", HAT_WORDS[kind]),
+        }  # fmt: skip
 
 
 def test_the_style_of_a_person_goes_before_the_factor() -> None:

@@ -1,6 +1,8 @@
 """How far pictures of the world are from photographs: ``mien evaluate realism``.
 
-The photographs are held-back portraits. Both kinds are cut out alike: the square of the landmark
+The photographs are held-back portraits, in two halves: what is changed in the drawing is judged on
+one, with ``step``, and results are those of the other, which no change was chosen on, nor on the
+people drawn for it. Both kinds are cut out alike: the square of the landmark
 network (200 mm of the face frame) at 128 pixels. Four measures, from blunt to sharp:
 
 - *traits*: lightness, colour and detail of parts of the face, in deviations of the portraits. They
@@ -46,7 +48,12 @@ SIDE = 128  # pixels of a crop
 PHOTO_SIDE, PHOTO_QUALITY = 240, 80  # pixels and JPEG quality of nearly all portraits
 TRAIN, CHOOSE = 500, 100  # crops of each kind that a judge learns from, and its threshold
 SEED = 0
+PROTOCOL = "realism/2"
+HALVES = ("final", "tuning")
+"""Of the held-back portraits: for results, and to change the drawing by."""
+
 ROUNDS = 1000
+ENOUGH = 1.5
 LAYERS = {
     "parts": "/body/body.2/body.2.1/Relu_1_output_0",
     "face": "/body/body.3/body.3.1/Relu_1_output_0",
@@ -67,9 +74,9 @@ class Case:
     staged: Callable[[Scene, np.random.Generator], Scene] | None = None
     filed: bool = False
 
-    def crops(self, split: str, count: int) -> Iterator[np.ndarray]:
+    def crops(self, split: str, count: int, seed: int = SEED) -> Iterator[np.ndarray]:
         """The first so many crops (128, 128, 3) of a split."""
-        world = World(self.recipe, split, SEED)
+        world = World(self.recipe, split, seed)
         scenes = map(world.scene, itertools.count())
         young = (scene for scene in scenes if not scene.person.age > self.oldest)
         for scene in itertools.islice(young, count):
@@ -253,14 +260,18 @@ def _network() -> Any:
 
 
 def distances(generated: dict[str, np.ndarray], real: dict[str, np.ndarray]) -> dict[str, Any]:
-    """FID, and KID x 1000 with its 95 % interval, by layer; of as many features of both."""
+    """FID, and KID x 1000 with its 95 % interval, by layer; of as many features of both.
+
+    FID is None of fewer than ``ENOUGH`` pictures for each number of a feature: covariances are
+    near singular then.
+    """
     out: dict[str, Any] = {}
     for name in real:
         count = min(len(generated[name]), len(real[name]))
         x, y = generated[name][:count], real[name][:count]
         found = kid_interval(x, y)
         out[name] = {
-            "fid": fid(x, y),
+            "fid": fid(x, y) if count >= ENOUGH * x.shape[1] else None,
             "kid": 1000 * found.estimate,
             "kid_ci95": [1000 * found.low, 1000 * found.high],
         }
@@ -304,21 +315,24 @@ class Photos:
     test: np.ndarray
 
     @classmethod
-    def of(cls, portraits: Portraits, limit: int | None = None) -> "Photos":
-        """The same ones each time; ``limit``: so many of each at most."""
-        order = np.random.default_rng(SEED).permutation(np.flatnonzero(~portraits.test))
+    def of(cls, portraits: Portraits, half: str, limit: int | None = None) -> "Photos":
+        """The same ones each time. half: of ``HALVES``. limit: so many of each at most."""
+        rng = np.random.default_rng(SEED)
+        order = rng.permutation(np.flatnonzero(~portraits.test))
         train, choose = order[:TRAIN][:limit], order[TRAIN : TRAIN + CHOOSE][:limit]
-        held = np.flatnonzero(portraits.test)[:limit]
-        return cls(*(portrait_crops(portraits, part) for part in (train, choose, held)))
+        held = rng.permutation(np.flatnonzero(portraits.test))[HALVES.index(half) :: len(HALVES)]
+        return cls(*(portrait_crops(portraits, part) for part in (train, choose, held[:limit])))
 
 
-def drawings(case: Case, name: str, limit: int | None = None, held: int = 336) -> Photos:
-    """As many drawn crops, of people of the three splits of the case's recipe."""
+def drawings(case: Case, name: str, half: str, held: int, limit: int | None = None) -> Photos:
+    """As many drawn crops, of people of the three splits of the case's recipe; each half of the
+    ``held`` has pictures of its own."""
     counts = {"train": TRAIN, "val": CHOOSE, "test": held}
     made = []
     for split, count in counts.items():
         count = min(count, limit or count)
-        crops = report.progress(case.crops(split, count), f"{name}, {split}", count)
+        seed = SEED + 1 + HALVES.index(half) if split == "test" else SEED
+        crops = report.progress(case.crops(split, count, seed), f"{name}, {split}", count)
         made.append(np.stack(list(crops)))
     return Photos(*made)
 
@@ -331,6 +345,7 @@ def measure(
 
     return {
         "held_back": len(photos.test),
+        "commit": report.commit(),
         "distances": distances(features(world.test), features(photos.test)),
         "traits": trait_gaps(world.test, photos.test),
         "judge": judge.measure(photos, world, parts(), pictures),
@@ -350,8 +365,8 @@ def main(
 
     data: folder with ``portraits``. limit: so many crops of each kind only. cases: of ``CASES``,
     or of :func:`cases_of` with a folder of ``people``; all by default. Cases that ``out`` has
-    already and that are not measured now are kept. step: what was changed in the drawing since
-    then; its numbers are added to the steps that ``out`` has.
+    already and that are not measured now are kept. step: what was changed in the drawing; its
+    numbers, on the tuning half, are added to the steps that ``out`` has, and cases are left alone.
 
     Raises InputError for an unknown case, or a folder without portraits.
     """
@@ -364,25 +379,25 @@ def main(
         portraits = Portraits.load(data / "portraits")
     except FileNotFoundError as error:
         raise InputError(f"{data / 'portraits'}: no portraits: {error.filename}") from error
-    photos = Photos.of(portraits, limit)
-    features = Features(photos.train)
-    earlier = _earlier(out)
-    found = dict(earlier["cases"])
+    final = Photos.of(portraits, "final", limit)
+    half = "final" if step is None else "tuning"
+    photos = final if step is None else Photos.of(portraits, half, limit)
+    _earlier(out)  # a file that is none of ours is refused before the work
+    features, found = Features(photos.train), {}
     for name in cases:
-        world = drawings(known[name], name, limit, len(photos.test))
+        world = drawings(known[name], name, half, len(photos.test), limit)
         folder = None if pictures is None else pictures / name
         found[name] = measure(photos, world, features, folder)
-    steps = earlier["steps"]
-    if step is not None:
-        steps = [*steps, *({"step": step, **summary(name, found[name])} for name in cases)]
+    earlier = _earlier(out)  # cases may have been measured meanwhile
+    new = [{"step": step, **summary(name, found[name])} for name in cases]
     result = {
         "network": "mien-landmarks, mean of its maps",
-        "floor": distances(features(photos.train), features(photos.test)),
-        "cases": found,
-        "steps": steps,
+        "floor": distances(features(final.train), features(final.test)),
+        "cases": earlier["cases"] | (found if step is None else {}),
+        "steps": earlier["steps"] + ([] if step is None else new),
     }
     labels = report.fingerprint([data / "portraits" / "labels.npz"])
-    report.finish("realism/1", {"portraits": labels, "limit": limit}, result, out)
+    report.finish(PROTOCOL, {"portraits": labels, "limit": limit}, result, out)
 
 
 def summary(case: str, found: dict[str, Any]) -> dict[str, Any]:
@@ -390,6 +405,7 @@ def summary(case: str, found: dict[str, Any]) -> dict[str, Any]:
     distance, told = found["distances"], found["judge"]
     return {
         "case": case,
+        "held_back": found["held_back"],
         **{f"{kind}_{name}": distance[name][kind] for kind in ("fid", "kid") for name in distance},
         "auc": told["whole"]["auc"][0],
         **{name: view["auc"][0] for name, view in told["views"].items()},
@@ -397,11 +413,18 @@ def summary(case: str, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _earlier(out: Path | None) -> dict[str, Any]:
-    """Cases and steps of the result that is already in a file."""
+    """Cases and steps of the result that is already in a file.
+
+    Of the first protocol there are left the steps, which were chosen on all held-back portraits.
+    """
     if out is None or not out.is_file():
         return {"cases": {}, "steps": []}
     try:
-        results = json.loads(out.read_text("utf-8"))["results"]
-        return {"cases": dict(results["cases"]), "steps": list(results["steps"])}
+        said = json.loads(out.read_text("utf-8"))
+        cases, steps = dict(said["results"]["cases"]), list(said["results"]["steps"])
+        if said["protocol"] == PROTOCOL:
+            return {"cases": cases, "steps": steps}
+        held = max((found["held_back"] for found in cases.values()), default=0)
+        return {"cases": {}, "steps": [{"held_back": held, **step} for step in steps]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{out}: not a result of mien evaluate realism") from error

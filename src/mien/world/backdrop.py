@@ -60,12 +60,8 @@ def shown_in(scene: Scene, record: Record) -> Scene:
 def draw(scene: Scene) -> Drawn:
     """Draw a scene that has a portrait."""
     assert scene.portrait is not None
-    stage = _staged(scene.portrait, scene.size)
-    fit, camera, model = stage.portrait.fit, stage.portrait.fit.camera, HeadModel.bundled()
-    there = np.array([fit.pose.yaw, fit.pose.pitch, fit.pose.roll])
-    turn = rotations(*there).T @ rotations(*scene.pose)
-    head = model.animate(stage.neutral, scene.expression, scene.gaze)
-    head = turned(head, model.neck_weights[:, None], turn, model.neck_pivot).astype(np.float32)
+    stage, model = _staged(scene.portrait, scene.size), HeadModel.bundled()
+    camera, there, head = stage.portrait.fit.camera, stage.pose, stage.head(scene)
     seen = rasterize(
         camera.project(head), model.triangles, scene.size, scene.size, perspective=True
     )
@@ -82,7 +78,7 @@ def draw(scene: Scene) -> Drawn:
     middle = float(camera.project(points.mean(0, keepdims=True))[0, 2])
     landmarks = _placed(points, camera, middle)
     visible = _visible(landmarks[:, :2], camera.project(points)[:, 2], seen.depth)
-    landmarks[:, :2] += pins(landmarks[:, :2], scene.size, scene.size) * stage.misfit
+    landmarks[:, :2] = stage.observed(landmarks[:, :2])
     return Drawn(
         colour=colour,
         alpha=(seen.covered | (stage.near & (parsing != 0))).astype(np.float32),
@@ -97,6 +93,14 @@ def draw(scene: Scene) -> Drawn:
         albedo=paint(stage.skin.texture, stage.skin.uv, stage.skin.uv_triangles, seen) * known,
         uv=_texture_places(model, seen),
     )
+
+
+def landmarks(scene: Scene) -> np.ndarray:
+    """The landmarks (478, 2) in pixels of a scene that has a portrait and is not drawn for them."""
+    assert scene.portrait is not None
+    stage = _staged(scene.portrait, scene.size)
+    points = HeadModel.bundled().landmarks(stage.head(scene))
+    return stage.observed(stage.portrait.fit.camera.project(points)[:, :2])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +118,25 @@ class _Stage:
     neutral: np.ndarray
     misfit: np.ndarray
     near: np.ndarray
+
+    @property
+    def pose(self) -> np.ndarray:
+        """Yaw, pitch and roll (3,) in the portrait."""
+        pose = self.portrait.fit.pose
+        return np.array([pose.yaw, pose.pitch, pose.roll])
+
+    def head(self, scene: Scene) -> np.ndarray:
+        """The vertices (V, 3) float32 mm of who is in the portrait, as in the scene."""
+        model = HeadModel.bundled()
+        turn = rotations(*self.pose).T @ rotations(*scene.pose)
+        head = model.animate(self.neutral, scene.expression, scene.gaze)
+        head = turned(head, model.neck_weights[:, None], turn, model.neck_pivot)
+        return head.astype(np.float32)
+
+    def observed(self, places: np.ndarray) -> np.ndarray:
+        """Landmarks (478, 2) of the fit, moved to where they are in the picture."""
+        size = len(self.near)
+        return places + pins(places, size, size) * self.misfit
 
 
 @lru_cache(maxsize=KEPT)

@@ -163,6 +163,8 @@ def _greyed(colour: tuple[float, float, float], grey: float) -> np.ndarray:
 
 def painted(albedo: np.ndarray, chart: Chart, beard: Beard) -> np.ndarray:
     """Linear albedo (size, size, 3) of the face with a beard's layer on it."""
+    if beard.style == "none":
+        return albedo.astype(np.float32)
     mask = beard_mask(chart, beard)[..., None]
     return (albedo + mask * (beard_colour(beard) - albedo)).astype(np.float32)
 

@@ -38,6 +38,7 @@ from mien.world.words import (
     article,
     clause,
     emotion_noun,
+    figure,
     gaze_words,
     grade,
     hair_words,
@@ -50,12 +51,15 @@ from mien.world.words import (
     shuffled,
     strength_word,
     tone_word,
+    worn_words,
 )
 
 Sample = Mapping[str, Any]
 
 MEDIUM, LONG = 23, 64  # words from which on a caption is long enough
+LEAST_MEDIUM, LEAST_LONG = 14, 38  # words up to which figures are added
 MOST_SHORT, MOST_MEDIUM, MOST_LONG = 11, 34, 90  # words that it does not exceed
+CLOTHING = ("glasses", "mask", "hat", "earrings", "necklace", "scarf")
 SMILE = 1.5  # intensity of action unit 12, on both sides, that is called a smile
 
 
@@ -159,14 +163,16 @@ def _pose_tag(facts: Facts) -> str:
 def _medium(facts: Facts, rng: np.random.Generator) -> str:
     first = [_portrait(facts, rng), _expression(facts, rng)]
     rest = [_pose(facts, rng), _units(facts, rng, 2), _gaze(facts, rng), _light(facts, rng)]
-    return _packed(first, shuffled(rest, rng) + _at_rest(facts, rng), MEDIUM, MOST_MEDIUM)
+    text = _packed(first, shuffled(rest, rng) + _at_rest(facts, rng), MEDIUM, MOST_MEDIUM)
+    return _packed([text], _figures(facts, rng), LEAST_MEDIUM, MOST_MEDIUM)
 
 
 def _long(facts: Facts, rng: np.random.Generator) -> str:
     first = [_portrait(facts, rng), *_wears(facts, rng), _expression(facts, rng)]
     middle = [_units(facts, rng, 4), _pose(facts, rng), _gaze(facts, rng), _eyes(facts, rng)]
     last = [_light(facts, rng), _frame(facts, rng), *_at_rest(facts, rng), _affect(facts, rng)]
-    return _packed([*first, *shuffled(middle, rng)], last, LONG, MOST_LONG)
+    text = _packed([*first, *shuffled(middle, rng)], last, LONG, MOST_LONG)
+    return _packed([text], _figures(facts, rng), LEAST_LONG, MOST_LONG)
 
 
 def _packed(first: Sequence[str], rest: Sequence[str], enough: int, most: int) -> str:
@@ -235,7 +241,7 @@ def _eyes(facts: Facts, rng: np.random.Generator) -> str:
 
 
 def _wears(facts: Facts, rng: np.random.Generator) -> list[str]:
-    worn = [WORN_WORDS[name] for name in ("glasses", "mask") if facts.worn.get(name)]
+    worn = [worn_words(facts, name) for name in CLOTHING if facts.worn.get(name)]
     if facts.worn.get("makeup"):
         worn.append(listed(facts.makeup) or WORN_WORDS["makeup"])
     out = [f"{pick(('they wear', 'the person wears'), rng)} {listed(worn)}"] if worn else []
@@ -287,6 +293,22 @@ def _absent(facts: Facts, *units: int) -> bool:
     return not any(facts.hidden(n) or not facts.unit(n) < TRACE for n in units)
 
 
+def _figures(facts: Facts, rng: np.random.Generator) -> list[str]:
+    """What can be said of nearly every picture, for those of which words say little."""
+    plain = facts.units()
+    traces = [n for n in facts.units(TRACE) if n not in (*plain, 43, 45)]
+    out = [listed([clause(n, facts.unit(n), facts.side(n), rng) for n in traces[:3]])]
+    if np.isfinite(facts.fill):
+        out.append(f"the head takes up {facts.fill:.0%} of the height of the picture")
+    if np.isfinite([facts.yaw, facts.pitch, facts.roll]).all():
+        yaw, pitch, roll = (figure(x) for x in (facts.yaw, facts.pitch, facts.roll))
+        out.append(f"in degrees, the yaw of the head is {yaw}, its pitch {pitch}, its roll {roll}")
+    if np.isfinite([facts.valence, facts.arousal]).all():
+        affect = f"valence is {figure(facts.valence, 1)} and arousal {figure(facts.arousal, 1)}"
+        out.append(f"on scales from -1 to 1, {affect}")
+    return out
+
+
 def _affect(facts: Facts, rng: np.random.Generator) -> str:
     valence, arousal = facts.valence, facts.arousal
     mood = "pleasant" if valence > 0.3 else "unpleasant" if valence < -0.3 else ""
@@ -322,8 +344,8 @@ def attributes(sample: Sample) -> list[Attribute]:
     add(coloured, f"{facts.hair_colour} hair", "have", "hair_colour")
     add(bool(facts.eye_colour) and facts.closed < OPEN, f"{facts.eye_colour} eyes", "have",
         "eye_colour")  # fmt: skip
-    for name in ("glasses", "makeup", "mask"):
-        add(facts.worn.get(name, False), WORN_WORDS[name], "wear", f"factors.{name}")
+    for name in ("makeup", *CLOTHING):
+        add(facts.worn.get(name, False), worn_words(facts, name), "wear", f"factors.{name}")
     bearded = facts.worn.get("beard", False) and not facts.worn.get("mask", False)
     add(bearded, "a beard", "have", "factors.beard")
     seen = facts.units(SMILE)

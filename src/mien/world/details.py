@@ -9,6 +9,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numba import float32, njit, uint32
 
 from mien import face
 from mien.head.model import CELEBAMASK, MATERIALS, HeadModel
@@ -143,11 +144,35 @@ def softened(pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
     if not hair.any():
         return pixels.colour, pixels.alpha
     sigma = SOFT * len(hair)
-    near = (1.5 * cv2.GaussianBlur(hair, (0, 0), 2 * sigma)).clip(0, 1)[..., None]
+    near = cv2.GaussianBlur(hair, (0, 0), 2 * sigma)
     beside = np.roll(
         cv2.GaussianBlur(hair, (0, 0), SHADOW * len(hair)), round(SHADOW * len(hair) / 2), 0
     )
-    dim = 1 - DIM * (beside * (1 - hair))[..., None]
-    both = np.dstack([pixels.colour * dim, pixels.alpha])
-    both += near * (cv2.GaussianBlur(both, (0, 0), sigma) - both)
-    return both[..., :3], both[..., 3]
+    both = np.empty((*hair.shape, 4), np.float32)
+    _dimmed(pixels.colour, pixels.alpha, beside, hair, both)
+    colour, alpha = np.empty_like(pixels.colour), np.empty_like(pixels.alpha)
+    _mixed(both, cv2.GaussianBlur(both, (0, 0), sigma), near, colour, alpha)
+    return colour, alpha
+
+
+@njit(cache=True, nogil=True)
+def _dimmed(colour, alpha, beside, hair, out):
+    """Colour and alpha (h, w, 4) with less light beside hair."""
+    one = float32(1)
+    for y in range(uint32(hair.shape[0])):
+        for x in range(uint32(hair.shape[1])):
+            dim = one - float32(DIM) * (beside[y, x] * (one - hair[y, x]))
+            for k in range(3):
+                out[y, x, k] = colour[y, x, k] * dim
+            out[y, x, 3] = alpha[y, x]
+
+
+@njit(cache=True, nogil=True)
+def _mixed(sharp, soft, near, colour, alpha):
+    """Colour and alpha, soft where hair is near: 2/3 of it, or more."""
+    for y in range(uint32(near.shape[0])):
+        for x in range(uint32(near.shape[1])):
+            share = min(max(float32(1.5) * near[y, x], float32(0)), float32(1))
+            for k in range(3):
+                colour[y, x, k] = sharp[y, x, k] + share * (soft[y, x, k] - sharp[y, x, k])
+            alpha[y, x] = sharp[y, x, 3] + share * (soft[y, x, 3] - sharp[y, x, 3])

@@ -37,6 +37,7 @@ class SwapRendered(Manipulation):
     kind = "swap-rendered"
     family = "swap"
     needs_donor = True
+    needs_drawing = True  # in a portrait nobody else's shape can be drawn
     blend: Blend = PLAIN
     resolution: float = 1.0
     regrained: bool = False

@@ -70,6 +70,7 @@ class HairColour(Manipulation):
 
     kind = "hair-colour"
     family = "attribute"
+    needs_drawing = True  # where hair is in a portrait is not known
     colour: tuple[int, int, int] = (120, 70, 30)
 
     @classmethod

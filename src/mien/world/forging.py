@@ -12,7 +12,7 @@ import numpy as np
 from mien import face
 from mien.errors import UsageError
 from mien.head.model import CELEBAMASK, HeadModel
-from mien.world import traces
+from mien.world import backdrop, traces
 from mien.world.blending import feathered
 from mien.world.scene import Scene
 from mien.world.world import Sample, World
@@ -107,6 +107,8 @@ def drawn_scene(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 def landmarks_of(scene: Scene) -> np.ndarray:
     """The landmarks (478, 2) of a scene, which is not drawn for them."""
+    if scene.portrait is not None:
+        return backdrop.landmarks(scene)
     model = HeadModel.bundled()
     return scene.camera().project(model.landmarks(scene.vertices(model)))[:, :2]
 
@@ -148,11 +150,16 @@ class Manipulated:
 
 @dataclass(frozen=True, slots=True)
 class Manipulation(ABC):
-    """Parameters of one kind of manipulation. strength: 0..1, 0 changes nothing or little."""
+    """Parameters of one kind of manipulation. strength: 0..1, 0 changes nothing or little.
+
+    needs_drawing: whether the picture has to be drawn whole: it cannot be one of people who are
+    shown in their portrait.
+    """
 
     kind: ClassVar[str]
     family: ClassVar[str]
     needs_donor: ClassVar[bool] = False
+    needs_drawing: ClassVar[bool] = False
     strength: float = 1.0
 
     @classmethod

@@ -60,11 +60,15 @@ def manipulate(
     camera on all pictures, grey values.
 
     Raises UsageError for an unknown kind, and for a swap in a world of one person; InputError where
-    the kind can change nothing, such as the hair of somebody without any.
+    the kind can change nothing, such as the hair of somebody without any, and for the kinds that
+    cannot change people shown in their portrait (``Manipulation.needs_drawing``).
     """
     if kind not in KINDS:
         raise UsageError(f"no manipulation {kind!r}; there are {', '.join(KINDS)}")
-    shot, cls = Shot.of(world, index, grain), KINDS[kind]
+    cls = KINDS[kind]
+    if cls.needs_drawing and world.scene(index).portrait is not None:
+        raise InputError(f"sample {index}: {kind} cannot change a person shown in a portrait")
+    shot = Shot.of(world, index, grain)
     donor = Shot.of(world, _donor(world, shot, rng), grain) if cls.needs_donor else None
     for _ in range(TRIES):
         made = cls.sample(rng)(shot, rng, donor)
@@ -147,9 +151,10 @@ class Forgeries:
                 start += 1
 
     def _made(self, number: int, kind: str, rng: np.random.Generator, grain: float) -> Manipulated:
+        why: list[str] = []
         for attempt in range(TRIES):
             try:
                 return manipulate(self.world, number + attempt * FAR, kind, rng, grain)
-            except InputError:
-                continue
-        raise InputError(f"pair {number}: nothing that {kind} can change")
+            except InputError as error:
+                why.append(str(error))
+        raise InputError(f"pair {number}: {len(why)} samples tried; {why[-1]}")

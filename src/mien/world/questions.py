@@ -34,6 +34,7 @@ from mien.world.words import (
     GATHERED,
     GRADES,
     HAIR_WORDS,
+    HAT_WORDS,
     LONG_HAIR,
     OPEN,
     SHORT_HAIR,
@@ -42,9 +43,11 @@ from mien.world.words import (
     SIDES,
     TRACE,
     TURNED,
+    WORN_WORDS,
     Facts,
     adjectives,
     emotion_noun,
+    figure,
     gaze_way,
     grade,
     hair_words,
@@ -57,6 +60,7 @@ from mien.world.words import (
     sentence,
     shuffled,
     tone_word,
+    worn_words,
 )
 
 Sample = Mapping[str, Any]
@@ -265,10 +269,16 @@ def _one_of(value: str, yes: Sequence[str], no: Sequence[str]) -> bool | None:
 
 def _worn_claims(facts: Facts) -> list[_Claim]:
     claims = []
-    for name, words in (("glasses", "glasses"), ("makeup", "make-up"), ("mask", "a mask")):
+    for name in ("glasses", "makeup", "mask", "earrings", "necklace", "scarf"):
+        words = "a mask" if name == "mask" else WORN_WORDS[name]
         claims.append(
             _claim(f"factors.{name}", "the person", "does", f"wear {words}", facts.worn.get(name))
         )
+    claims.append(
+        _Claim("factors.hat", "does the person wear anything on the head?",
+               f"the person wears {worn_words(facts, 'hat')}",
+               "the person does not wear anything on the head", facts.worn.get("hat"))
+    )  # fmt: skip
     beard = None if facts.worn.get("mask") else facts.worn.get("beard")
     claims.append(
         _Claim("factors.beard", "does the person have a beard?", "the person has a beard",
@@ -318,6 +328,9 @@ def _choices(sample: Sample, facts: Facts, rng: np.random.Generator) -> list[Que
         others = [_plain_hair(style) for style in HAIR_WORDS if not _alike(style, facts.hair)]
         out.append(_choice("Which hair does the person have", _plain_hair(facts.hair), others,
                            "the person has {}", facts.hair_key, rng))  # fmt: skip
+    if facts.hat in HAT_WORDS and facts.worn.get("hat"):
+        out.append(_choice("What is on the person's head", HAT_WORDS[facts.hat],
+                           tuple(HAT_WORDS.values()), "it is {}", "hat", rng))  # fmt: skip
     if tone_word(facts.tone):
         classes = ("very light", "light", "intermediate", "tan", "brown", "dark")
         out.append(_choice("Which class of skin tone is it, by typology angle",
@@ -365,7 +378,7 @@ def _numbers(sample: Sample, facts: Facts, rng: np.random.Generator) -> list[Que
     for name, value in (("yaw", facts.yaw), ("pitch", facts.pitch), ("roll", facts.roll)):
         if np.isfinite(value):
             unit = "degree" if abs(round(value)) == 1 else "degrees"
-            add(f"What is the {name} of the head, in degrees?", _signed(value),
+            add(f"What is the {name} of the head, in degrees?", figure(value),
                 f"the {name} is {{}} {unit}", "pose")  # fmt: skip
     if facts.emotion and facts.emotion != "neutral" and np.isfinite(facts.intensity):
         noun = emotion_noun(facts.emotion)
@@ -373,7 +386,7 @@ def _numbers(sample: Sample, facts: Facts, rng: np.random.Generator) -> list[Que
             "its intensity is {} of 5", "intensity")  # fmt: skip
     for name, value in (("valence", facts.valence), ("arousal", facts.arousal)):
         if np.isfinite(value):
-            add(f"What is the {name} of the expression, from -1 to 1?", _signed(value, 1),
+            add(f"What is the {name} of the expression, from -1 to 1?", figure(value, 1),
                 f"the {name} is {{}}", name)  # fmt: skip
     known = [n for n in ACTION_UNITS if facts.unit(n) >= 0]
     for number in (shuffled(facts.units(CUE), rng) or shuffled(known, rng))[:2]:
@@ -386,11 +399,6 @@ def _numbers(sample: Sample, facts: Facts, rng: np.random.Generator) -> list[Que
         add("How many of the 23 action units have an intensity of 3 or more?", str(count),
             said, "sides")  # fmt: skip
     return shuffled(out, rng)
-
-
-def _signed(value: float, digits: int = 0) -> str:
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text
 
 
 # -- open questions --------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ FACTORS: Mapping[str, Limits] = {
     "degrade": Limits(Factor(range=(0.0, 0.6)), "blur, noise, compression", 0, 1),
     "style": Limits(Factor(probability=0.0), "drawn, painted"),
     "hat": Limits(Factor(probability=0.05), "cap, beanie, brim, headband"),
-    "earrings": Limits(Factor(probability=0.08), "in both ears"),
+    "earrings": Limits(Factor(probability=0.08), "in one ear or both"),
     "necklace": Limits(Factor(probability=0.06), "around the neck"),
     "scarf": Limits(Factor(probability=0.03), "around the neck"),
 }

@@ -34,7 +34,7 @@ from mien.world.occluders import (
 from mien.world.occluders import make as make_prop
 from mien.world.occlusion import lit
 from mien.world.scene import Scene
-from mien.world.shade import Glass, develop, light_skin, normals_of, placed, places_of
+from mien.world.shade import Glass, develop, light_skin, normals_of, placed, places_of, put_before
 from mien.world.surroundings import background, dress
 
 SAMPLES = 2  # along each side of a pixel
@@ -129,7 +129,9 @@ def _neutral(identity: bytes) -> np.ndarray:
 
 def _picture(scene: Scene, colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The person before the background, (h, w, 3) uint8 sRGB, as the camera takes it."""
-    image = to_srgb(colour + (1 - alpha[..., None]) * background(scene.background, scene.size))
+    behind = background(scene.background, scene.size)
+    put_before(colour, alpha, behind)
+    image = to_srgb(behind)
     if scene.faults is not None:
         image = degrade.apply(image, scene.faults, np.random.default_rng(scene.seed))
     if scene.style is not None:

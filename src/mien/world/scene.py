@@ -5,6 +5,7 @@ on any machine, and what a frame shows is known before it is drawn.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,15 @@ class Scene:
 
     def rotation(self) -> np.ndarray:
         """The rotation (3, 3) of the skull, in the head's axes."""
-        return rotations(*self.pose)
+        return _rotation(*(float(angle) for angle in self.pose))
+
+
+@lru_cache(maxsize=8)
+def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """The same for all parts of a scene that ask for it."""
+    out = rotations(yaw, pitch, roll)
+    out.flags.writeable = False
+    return out
 
 
 def sky(rng: np.random.Generator, contrast: float = 1.0) -> Lighting:

@@ -293,6 +293,16 @@ def _average(colour, alpha, albedo, samples, mean_colour, mean_alpha, mean_albed
                     mean_albedo[row, column, k] += albedo[y, x, k] * share
 
 
+@njit(cache=True, nogil=True)
+def put_before(colour, alpha, behind):
+    """Put a picture (h, w, 3), over nothing, with alpha (h, w), before ``behind``, in place."""
+    for row in range(uint32(alpha.shape[0])):
+        for column in range(uint32(alpha.shape[1])):
+            seen = float32(1) - alpha[row, column]
+            for k in range(3):
+                behind[row, column, k] = colour[row, column, k] + seen * behind[row, column, k]
+
+
 def normals_of(
     fragments: Fragments, triangles: np.ndarray, normals: np.ndarray, worn: np.ndarray, samples: int
 ) -> np.ndarray:

@@ -32,7 +32,8 @@ TRACE, CUE = 0.5, 1.0
 
 IRIS_POINTS = (468, 473)  # of the 478 landmarks: the centres of the right and the left iris
 SIDES = ("left", "right")
-WORN = ("glasses", "makeup", "beard", "mask", "occluder", "pattern")
+WORN = ("glasses", "makeup", "beard", "mask", "occluder", "pattern", "hat", "earrings", "necklace",
+        "scarf")  # fmt: skip
 """Factors that are there or not."""
 
 # -- sentences -------------------------------------------------------------------------------------
@@ -70,6 +71,12 @@ def sentence(text: str, end: str = ".") -> str:
 
 _DIGITS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
            "eleven", "twelve")  # fmt: skip
+
+
+def figure(value: float, digits: int = 0) -> str:
+    """``-3``, ``0.4``; zero has no sign."""
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text
 
 
 def counted(number: int, noun: str) -> str:
@@ -112,7 +119,7 @@ class Facts:
     away: degrees between the gaze and the way to the camera. closed: 0..1, the eyes.
     hair: of ``mien.world.hair.STYLES``; hair_key: where it stands in the sample.
     hair_colour, eye_colour: names. age: years. tone: ITA in degrees.
-    worn: what of ``WORN`` is there or is not; makeup: its parts.
+    worn: what of ``WORN`` is there or is not; makeup: its parts. hat: of ``HAT_WORDS``.
     side_light: -1..1, from the left to the right of the picture. fill: of the picture's height by
     the head. shift: parts of the picture, to the right. person: number, -1 unknown.
     eyes_seen: whether a pupil is not turned away or hidden.
@@ -138,6 +145,7 @@ class Facts:
     tone: float = np.nan
     worn: Mapping[str, bool] = field(default_factory=dict)
     makeup: tuple[str, ...] = ()
+    hat: str = ""
     side_light: float = np.nan
     fill: float = np.nan
     shift: float = np.nan
@@ -149,9 +157,9 @@ class Facts:
         """The facts of a sample, of which any key may be missing.
 
         Beside the keys of ``mien.world.world.truth`` these are read where they are there:
-        ``hair``, the style, where the factor ``hair`` does not name it; ``hair_colour`` and
-        ``eye_colour``, a name or (3,) linear albedo; and ``drawn``, names of factors that the
-        picture shows. A factor of ``WORN`` that is only true, neither drawn nor
+        ``hair``, the style, where the factor ``hair`` does not name it; ``hat``, its kind;
+        ``hair_colour`` and ``eye_colour``, a name or (3,) linear albedo; and ``drawn``, names of
+        factors that the picture shows. A factor of ``WORN`` that is only true, neither drawn nor
         with parameters, is not known to be in the picture and is not spoken of.
 
         Raises InputError for an array of the wrong shape.
@@ -179,6 +187,7 @@ class Facts:
             tone=_number(sample, "skin_tone"),
             worn=_worn(factors, sample.get("drawn", ())),
             makeup=_makeup(factors.get("makeup")),
+            hat=str(sample.get("hat", "")),
             side_light=_side_light(sample),
             fill=_number(factors, "fill"),
             shift=_number(factors, "shift_x"),
@@ -594,5 +603,18 @@ WORN_WORDS: Mapping[str, str] = {
     "mask": "a mask over nose and mouth",
     "occluder": "something in front of a part of the face",
     "pattern": "a pattern of shadows on the face",
+    "hat": "something on the head", "earrings": "ear jewellery", "necklace": "a necklace",
+    "scarf": "a scarf",
 }  # fmt: skip
-"""What ``WORN`` is called."""
+"""What ``WORN`` is called; of jewels at the ears there may be one."""
+
+HAT_WORDS: Mapping[str, str] = {
+    "beanie": "a beanie", "cap": "a cap", "brim": "a hat with a brim all around",
+    "headband": "a headband",
+}  # fmt: skip
+"""By kind of ``mien.world.occluders.HATS``."""
+
+
+def worn_words(facts: Facts, name: str) -> str:
+    """What something of ``WORN`` is called here; a hat by its kind, where that is known."""
+    return HAT_WORDS.get(facts.hat, WORN_WORDS[name]) if name == "hat" else WORN_WORDS[name]

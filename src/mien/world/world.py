@@ -15,6 +15,7 @@ import numpy as np
 from mien.errors import InputError
 from mien.head.albedo import AlbedoModel
 from mien.head.fit import GAZE_CURVES, gaze_curves
+from mien.head.model import CELEBAMASK
 from mien.world import backdrop, degrade, emotions, makeup, occluders, stylise, surroundings
 from mien.world.action_units import INDEX, MAXIMUM, curves, hide_behind_lids
 from mien.world.people import People, person
@@ -32,6 +33,12 @@ DRAWN = ("beard", "makeup", "glasses", "mask", "occluder", "pattern", "style", "
 WORN = {"hat": occluders.Hat, "earrings": occluders.Earrings, "necklace": occluders.Necklace,
         "scarf": occluders.Scarf}  # fmt: skip
 """Factors of yes and no that a picture shows."""
+
+JEWELS = {"hat": CELEBAMASK.index("hat"), "earrings": CELEBAMASK.index("earring"),
+          "necklace": CELEBAMASK.index("necklace")}  # fmt: skip
+"""Of what is worn, what has a class of its own and may be out of the picture or below hair."""
+
+SEEN = 4  # pixels from which on that is in the picture
 
 Sample = dict[str, Any]
 
@@ -122,11 +129,11 @@ def truth(scene: Scene, drawn: Drawn, only: Collection[str] | None = None) -> Sa
     (4,) in degrees. expression (52,). action_units (23,) 0..5 and sides (23, 2). emotion: index in
     ``mien.world.emotions.NAMES``. intensity 0..5, valence, arousal. person: number. identity (80,),
     skin (60,): codes. skin_tone: ITA in degrees. age: years. hair, beard: styles, "" where a
-    portrait has its own. hair_colour, eye_colour (3,) linear. gender, group: as portraits are
-    labelled, "" where they are not or where parents differ. source: "model", "portrait" or
-    "mixture"; parents: the portraits that the person is of. backdrop: whether the picture is that
-    portrait (:mod:`mien.world.backdrop`). factors: as drawn by the recipe; drawn: those that the
-    picture shows.
+    portrait has its own. hat: its kind, "" for none. hair_colour, eye_colour (3,) linear. gender,
+    group: as portraits are labelled, "" where they are not or where parents differ. source:
+    "model", "portrait" or "mixture"; parents: the portraits that the person is of. backdrop:
+    whether the picture is that portrait (:mod:`mien.world.backdrop`). factors: as drawn by the
+    recipe; drawn: those that the picture shows.
     """
     who, labels = scene.person, scene.labels
     sides = np.asarray(labels["sides"], np.float32)
@@ -158,7 +165,8 @@ def truth(scene: Scene, drawn: Drawn, only: Collection[str] | None = None) -> Sa
         "hair_colour": np.array(who.hair.colour, np.float32),
         "eye_colour": who.iris,
         "beard": _beard(who),
-        "drawn": [name for name in DRAWN if labels["factors"][name]],
+        "hat": _hat(scene),
+        "drawn": _shown(labels["factors"], drawn.parsing),
         "factors": labels["factors"],
     }
     if only is None:
@@ -238,6 +246,19 @@ def _styled(who: Person, style: str, bearded: bool) -> Person:
 @lru_cache(maxsize=LOOKS)
 def _look(who: Person) -> Look:
     return Look.of(who)
+
+
+def _hat(scene: Scene) -> str:
+    return next((prop.kind for prop in scene.props if isinstance(prop, occluders.Hat)), "")
+
+
+def _shown(factors: dict[str, Any], parsing: np.ndarray) -> list[str]:
+    """Names of ``DRAWN`` that a picture shows; parsing: its classes (h, w)."""
+
+    def seen(name: str) -> bool:
+        return name not in JEWELS or int((parsing == JEWELS[name]).sum()) >= SEEN
+
+    return [name for name in DRAWN if factors[name] and seen(name)]
 
 
 def _beard(who: Person) -> str:

@@ -18,10 +18,13 @@ def tables(results: dict[str, Any]) -> list[Table]:
 
 def _distances(results: dict[str, Any]) -> Table:
     rows = [_distance("training portraits (the floor)", results["floor"])]
-    rows += [_distance(name, found["distances"]) for name, found in results["cases"].items()]
-    held = max((found["held_back"] for found in results["cases"].values()), default=0)
+    rows += [
+        _distance(f"{name}, {found['held_back']}", found["distances"])
+        for name, found in results["cases"].items()
+    ]
     note = (
-        f"Against {held} held-back portraits, faces of 128 pixels. Features are those of "
+        "Against held-back portraits, as many as drawn faces, which no change of the drawing was "
+        "chosen on since they were set apart; 128 pixels. Features are those of "
         f"{results['network']}, scaled over portraits: parts are its 96 maps of 8 x 8, face its "
         "160 of 4 x 4. Not comparable with values over Inception. KID x 1000 with its 95 % "
         "interval. Lower is better."
@@ -79,7 +82,8 @@ def _steps(steps: list[dict[str, Any]]) -> Table:
         for row in steps
     ]
     note = (
-        "After each change of the drawing. KID x 1000; from auc on, the AUC of the judge by view."
+        "After each change of the drawing, on portraits that changes are chosen on; 336 are all "
+        "that are held back. KID x 1000; from auc on, the AUC of the judge by view."
     )
     return Table("Steps", ("", *(name.replace("_", " ") for name in names)), rows, note)
 

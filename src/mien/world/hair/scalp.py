@@ -100,6 +100,7 @@ def scatter(
     return triangles[chosen], np.stack([1 - u - v, u, v], 1)
 
 
+@lru_cache(maxsize=2)  # a person with and without a beard has the same on both charts
 def scalp_mask(chart: Chart, hair: HairStyle) -> np.ndarray:
     """How much (size, size) float32, 0..1, the skin has the hair's colour, under and beside it.
 

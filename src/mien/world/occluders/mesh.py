@@ -65,12 +65,18 @@ class Prop:
     @property
     def opaque(self) -> np.ndarray:
         """Which triangles (m,) bool are not glass."""
-        return np.all(self.alpha[self.triangles] >= 1, axis=1)
+        return self._all(self.alpha >= 1)
 
     @property
     def dark(self) -> np.ndarray:
         """Which triangles (m,) bool throw shadows: all but clear glass."""
-        return np.all(self.alpha[self.triangles] > 0.5, axis=1)
+        return self._all(self.alpha > 0.5)
+
+    def _all(self, vertices: np.ndarray) -> np.ndarray:
+        """The triangles (m,) bool of which all vertices (n,) are among some."""
+        if vertices.all():
+            return np.ones(len(self.triangles), bool)
+        return np.all(vertices[self.triangles], axis=1)
 
 
 def merged(*props: Prop) -> Prop:

@@ -8,8 +8,8 @@ import numpy as np
 
 from mien.head.camera import Orthographic, moved
 from mien.head.model import HeadModel
-from mien.head.raster import rasterize
 from mien.world.occluders.mesh import Prop
+from mien.world.occlusion import nearest
 
 LONGEST = 16384  # side of what OpenCV remaps
 PLACES = ("mouth", "cheek", "chin", "eye", "forehead", "front")
@@ -52,8 +52,8 @@ class Wearer:
             Orthographic.of_height(extent, pixels, pixels), np.eye(3), np.array([0.0, 10.0, 0.0])
         )
         placed = camera.project(self.upright)
-        depth = rasterize(placed, self.model.triangles, pixels, pixels).depth
-        nearest = cv2.erode(depth, np.ones((3, 3), np.uint8))
+        depth = nearest(placed, self.model.triangles, pixels, pixels)
+        grown = cv2.erode(depth, np.ones((3, 3), np.uint8))
         offset = float((placed[:, 2] + self.upright[:, 2]).mean())
         place = camera.project(np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 0.0]]))
         scale = place[1, :2] - place[0, :2]
@@ -62,7 +62,7 @@ class Wearer:
             column = np.floor(place[0, 0] + scale[0] * x).astype(int)
             row = np.floor(place[0, 1] + scale[1] * y).astype(int)
             inside = (column >= 0) & (row >= 0) & (column < pixels) & (row < pixels)
-            seen = nearest[row.clip(0, pixels - 1), column.clip(0, pixels - 1)]
+            seen = grown[row.clip(0, pixels - 1), column.clip(0, pixels - 1)]
             return np.where(inside & np.isfinite(seen), offset - seen, -np.inf)
 
         return reach
@@ -84,7 +84,7 @@ class Wearer:
         away, angle = np.hypot(dx, dz), np.degrees(np.arctan2(dx, dz))
         placed = np.column_stack([angle + 90.5, 150.5 - self.upright[:, 1], -away])
         triangles = triangles[np.ptp(angle[triangles], axis=1) < 180]  # not over the seam behind
-        return -rasterize(placed, triangles, 181, 256).depth
+        return -nearest(placed, triangles, 181, 256)
 
 
 class Around:
@@ -101,8 +101,8 @@ class Around:
         across = np.ptp(column[triangles], axis=1) > self.COLUMNS / 2  # over the seam behind
         placed = np.column_stack([column, (top - vertices[:, 1]) / 2, -np.hypot(dx, dz)])
         rows = (top - bottom) // 2
-        seen = rasterize(placed, triangles[~across], self.COLUMNS, rows)
-        skin = np.where(seen.covered, -seen.depth, 0).astype(np.float32)
+        depth = nearest(placed, triangles[~across], self.COLUMNS, rows)
+        skin = np.where(np.isfinite(depth), -depth, 0)
         wide = np.hstack([skin[:, -self.BESIDE :], skin, skin[:, : self.BESIDE]])
         filled = np.where(wide > 0, wide, cv2.dilate(wide, np.ones((7, 9), np.uint8)))
         self.top, self.map = top, cv2.GaussianBlur(filled, (0, 0), 1.0)

@@ -94,9 +94,9 @@ class _Body:
     """How far neck and shoulders reach from a vertical axis."""
 
     def __init__(self, head: np.ndarray, build: float) -> None:
-        triangles = HeadModel.bundled().triangles[_body_triangles()]
+        vertices, triangles = _body_mesh()
         self.build = build
-        self.skin = Around(head, triangles, 0.0, TOP, BOTTOM)
+        self.skin = Around(head[vertices], triangles, 0.0, TOP, BOTTOM)
         # On top of the shoulders a little height is a long way: cloth must lie over both.
         self.skin.map = cv2.dilate(self.skin.map, np.ones((3, 1), np.uint8))
 
@@ -105,8 +105,9 @@ class _Body:
         heights = -SHOULDERS[:, 0]
         wide = np.interp(-y, heights, SHOULDERS[:, 1]) * self.build
         deep = np.interp(-y, heights, SHOULDERS[:, 2])
-        sin, cos = np.abs(np.sin(angle)) / wide, np.abs(np.cos(angle)) / deep
-        under = (sin**2.4 + cos**2.4) ** (-1 / 2.4)
+        sin = (np.abs(np.sin(angle)) / wide).astype(np.float32)  # powers of float32 are fast
+        cos = (np.abs(np.cos(angle)) / deep).astype(np.float32)
+        under = (sin ** np.float32(2.4) + cos ** np.float32(2.4)) ** np.float32(-1 / 2.4)
         return np.maximum(self.skin.reach(angle, y), under)
 
     def point(self, angle: np.ndarray, y: np.ndarray, off: np.ndarray | float) -> np.ndarray:
@@ -116,10 +117,13 @@ class _Body:
 
 
 @cache
-def _body_triangles() -> np.ndarray:
+def _body_mesh() -> tuple[np.ndarray, np.ndarray]:
+    """The vertices (n,) of the head's mesh below the chin, and triangles (m, 3) among them."""
     model = HeadModel.bundled()
     low = model.template[model.triangles][:, :, 1].max(1) < TOP + 20
-    return model.triangles_of("neck", "cloth", "skin") & low
+    corners = model.triangles[model.triangles_of("neck", "cloth", "skin") & low]
+    vertices, triangles = np.unique(corners, return_inverse=True)
+    return vertices, triangles.reshape(-1, 3).astype(np.int32)
 
 
 def _neckline(angle: np.ndarray, back: float, drop: float, power: float) -> np.ndarray:
@@ -140,7 +144,7 @@ def _layer(
     rows, columns = (TOP - y).astype(int).clip(0, 419), np.arange(128)
     below = smoothstep((-100 - y) / 60)
     loose = off + (5 + 2.5 * folds[rows, columns]) * below
-    net = body.point(np.broadcast_to(angle, y.shape), y, loose)
+    net = body.point(angle, y, loose)
     colours = _printed(worn, net, rng)
     return Prop.of(sheet(net, closed=True), colours.reshape(-1, 3), CELEBAMASK.index("cloth"),
                    gloss=0.05)  # fmt: skip

@@ -53,12 +53,15 @@ class FaceCrops(SeededStream):
             "presence": torch.tensor(0.0 if absent else 1.0),
         }
 
-    def face(self, rng: np.random.Generator) -> Cut:
-        """A portrait, changed, before some background, perhaps with something in front."""
+    def face(self, rng: np.random.Generator, loose: float = 0.5) -> Cut:
+        """A portrait, changed, before some background, perhaps with something in front.
+
+        loose: the share that is placed as a detector does, not as a tracker.
+        """
         row, mirrored = int(rng.integers(len(self.source))), rng.random() < 0.5
         face = self.source.face(row, mirrored)
         change = random_change(rng)
-        crop_from_portrait = placement(face.landmarks(change), self.size, rng)
+        crop_from_portrait = placement(face.landmarks(change), self.size, rng, loose)
         drawn = face.draw(change, crop_from_portrait, (self.size, self.size), rng)
         image = self._over_background(drawn.image, drawn.alpha, rng)
         if rng.random() < 0.12:
@@ -100,9 +103,11 @@ class FaceCrops(SeededStream):
         return photometric.background_crop(self.source.backgrounds, size, rng)
 
 
-def placement(landmarks: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """(2, 3), crop from picture: mostly as a tracker cuts, sometimes as loosely as a detector."""
-    loose = 1.0 if rng.random() < 0.5 else 0.35
+def placement(
+    landmarks: np.ndarray, size: int, rng: np.random.Generator, share: float = 0.5
+) -> np.ndarray:
+    """(2, 3), crop from picture: as a tracker cuts, and a ``share`` as loosely as a detector."""
+    loose = 1.0 if rng.random() < share else 0.35
     jitter = _similarity(
         angle=loose * rng.normal(0, 12),
         scale=np.exp(loose * rng.normal(0, 0.12)),

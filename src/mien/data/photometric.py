@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 
-def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def degrade(image: np.ndarray, rng: np.random.Generator, share: float = 0.75) -> np.ndarray:
     """Light and colour, then optics, then the sensor, then compression: the order of a camera.
 
-    A quarter of the pictures stays as it is, so that good photographs are not forgotten.
+    share: of the pictures that are changed; good photographs are not to be forgotten.
     """
-    if rng.random() < 0.25:
+    if rng.random() >= share:
         return image
     image = light(image, rng)
     image = colour(image, rng)

@@ -12,6 +12,7 @@ import torch
 
 from mien.data import labels, photometric
 from mien.data.face_crops import placement
+from mien.data.labelled_crops import LOOSE, SPOILT
 from mien.data.traits import (
     COVERED,
     HIDES,
@@ -27,9 +28,10 @@ from mien.data.traits import (
 from mien.errors import UsageError
 from mien.find import geometry, mean_face
 from mien.head.model import CELEBAMASK
-from mien.train.data import Sample, filled, unknowns
+from mien.train.data import Sample, Stream, filled, unknowns
 from mien.train.spoken import Spoken
 from mien.train.system import Stage, System
+from mien.train.voiced import Clips, Voiced
 from mien.world import backdrop
 from mien.world.action_units import INDEX
 from mien.world.emotions import NAMES
@@ -86,10 +88,12 @@ class WorldSource:
     def __init__(self, rest: str):
         self.recipe = Recipe.load(Path(rest)) if rest else Recipe()
 
-    def __call__(self, system: System, stage: Stage, seed: int) -> "Faces | Crops | Spoken":
+    def __call__(self, system: System, stage: Stage, seed: int) -> Stream:
         """Raises UsageError where the world cannot give what the stage learns from."""
         if stage.data == "speech":
             return Spoken(self.recipe, system, stage, seed)
+        if stage.data == "voices":
+            return Voiced(Clips(seed), system, stage, seed)
         side, _, in_a_row = learned(system, stage)
         recipe = replace(self.recipe, size=min(LARGEST_SIZE, max(96, round(side / FACE))))
         return stream_of(World(recipe, "train", seed, in_a_row=in_a_row), system, stage, seed)
@@ -242,7 +246,7 @@ def face_crop(
 
     mirror: how often it is seen in a mirror. Nothing of the picture's edge is known to be anything.
     """
-    crop_from_picture = placement(sample["landmarks"], side, rng)
+    crop_from_picture = placement(sample["landmarks"], side, rng, LOOSE)
     picture_from_crop = geometry.invert(crop_from_picture)
     clean = geometry.crop(sample["image"], picture_from_crop, side)
     landmarks = geometry.transform(crop_from_picture, sample["landmarks"])
@@ -253,7 +257,7 @@ def face_crop(
         image, alpha = photometric.before(image, texture, rng)
         hidden = np.maximum(hidden, alpha)
     parsing[hidden >= HIDES] = 0
-    image = photometric.degrade(image, rng)
+    image = photometric.degrade(image, rng, SPOILT)
     behind = covered(landmarks, hidden)
     gone = behind | ~inside(landmarks, side)
     known = told(sample)

@@ -2,7 +2,8 @@
 
 A residual trunk of plain convolutions, whose maps at strides 4 to 32 everything reads. Points and
 numbers read the two last maps place by place, not their mean, so that places stay known; parsing
-goes back up from the last map to the first (a light feature pyramid, Lin et al. 2017).
+goes back up from the last map to the first (a light feature pyramid, Lin et al. 2017). Both eyes
+are looked at once more, as they are: the crop is aligned, so they are always in the same windows.
 
 It learns from people who do not exist, of whom everything is known, and from portraits, of which
 some is: a sample counts for what is known of it. Tasks balance themselves by what is left of their
@@ -58,6 +59,12 @@ NUMBERS = {"presence": 1, "visible": LANDMARKS, "curves": len(BLENDSHAPES),
 
 TASKS = ("landmarks", "presence", "visible", "curves", "units", "emotion", "affect", "gaze",
          "parsing", "age", "gender", "group", "traits", "quality")  # fmt: skip
+IRISES = ((468, 33, 133), (473, 362, 263))  # each with the corners of its eye
+EYE_CURVES = tuple(
+    [i for i, name in enumerate(BLENDSHAPES) if name.startswith("eye") and name.endswith(side)]
+    for side in ("Left", "Right")
+)
+WINDOW = 28 / 128, 44 / 128  # height and width of an eye's window, of the side of the crop
 BOUND = 3.0  # of the log variances that balance the tasks: no weight beyond e^±3
 CLASSES = ("emotion", "parsing", "gender", "group")
 YES_NO = ("presence", "visible", "traits")
@@ -71,13 +78,15 @@ Answers = dict[str, torch.Tensor]
 @dataclass(frozen=True)
 class Size:
     """``widths``, ``depths``: of stem and residual stages. ``squeeze``: channels in which numbers
-    read the maps at strides 16 and 32. ``hidden``: of the perceptron. ``decoder``: of parsing."""
+    read the maps at strides 16 and 32. ``hidden``: of the perceptron. ``decoder``: of parsing.
+    ``eye``: channels in which an eye is first seen."""
 
     widths: tuple[int, int, int, int, int] = (24, 32, 64, 128, 192)
     depths: tuple[int, int, int, int] = (1, 2, 2, 2)
     squeeze: tuple[int, int] = (16, 48)
     hidden: int = 256
     decoder: int = 32
+    eye: int = 16
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,57 @@ class Decoder(nn.Module):
         return F.pixel_shuffle(self.classes(torch.relu(x)), 4)
 
 
+class Eyes(nn.Module):
+    """What both eyes add, left and right: gaze (N, 2, 2), irises (N, 2, 2) and curves (N, 2, 7).
+
+    One network sees the left eye as it is and the right one in a mirror, and knows what the trunk
+    has understood of the face. Gaze is in units of 20 degrees, irises in sides of the crop.
+    """
+
+    def __init__(self, mean: np.ndarray, size: int, width: int, hidden: int):
+        super().__init__()
+        self.windows = [_window(mean[corners].mean(0), size) for _, *corners in IRISES[::-1]]
+        height, length = (stop - start for start, stop in self.windows[0])
+        self.look = nn.Sequential(
+            conv_norm(3, width), nn.ReLU(),
+            conv_norm(width, 2 * width, 3, 2), nn.ReLU(),
+            *residual_stage(2 * width, 3 * width, 1),
+            nn.Conv2d(3 * width, 4 * width, (_halved(height, 2), _halved(length, 2))), nn.ReLU(),
+        )  # fmt: skip
+        self.say = nn.Sequential(
+            nn.Conv2d(4 * width + hidden, 4 * width, 1), nn.ReLU(),
+            nn.Conv2d(4 * width, 4 + len(EYE_CURVES[0]), 1),
+        )  # fmt: skip
+        last = self.say[-1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        nn.init.normal_(last.weight, std=1e-3)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, image: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        said = []
+        for mirrored, (rows, columns) in zip((False, True), self.windows, strict=True):
+            eye = image[:, :, slice(*rows), slice(*columns)]
+            seen = self.look(eye.flip(3) if mirrored else eye)
+            said.append(self.say(torch.cat([seen, hidden], 1)).float().flatten(1))
+        both = torch.stack(said, 1)
+        sign = both.new_tensor([[[1.0, 1.0]], [[-1.0, 1.0]]]).view(1, 2, 2)
+        return both[..., :2] * sign, both[..., 2:4] * sign, both[..., 4:]
+
+
+def _window(centre: np.ndarray, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last rows and columns about a point of a crop."""
+    (x, y), (height, width) = centre[:2].tolist(), (round(part * size) for part in WINDOW)
+    top, left = round(y - height / 2), round(x - width / 2)
+    return (top, top + height), (left, left + width)
+
+
+def _halved(side: int, times: int) -> int:
+    """A side after so many convolutions of stride 2."""
+    for _ in range(times):
+        side = (side + 1) // 2
+    return side
+
+
 class Network(nn.Module):
     """Trunk and heads: (N, 3, S, S) 0..1 -> the answers by name, as ``MienBase`` documents."""
 
@@ -180,7 +240,9 @@ class Network(nn.Module):
         self.numbers = nn.Conv2d(config.hidden, sum(NUMBERS.values()), 1)
         self.parsing = Decoder(widths[1:], config.decoder, len(CELEBAMASK))
         self.balance = nn.Parameter(torch.zeros(len(TASKS)))
-        self.register_buffer("mean", _mean_in_crop(size), persistent=False)
+        mean = _mean_in_crop(size)
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32), persistent=False)
+        self.eyes = Eyes(mean, size, config.eye, config.hidden)
         for read in self.points.read:
             assert isinstance(read, nn.Conv2d) and read.bias is not None
             nn.init.normal_(read.weight, std=1e-3)
@@ -192,17 +254,19 @@ class Network(nn.Module):
             x = stage(x)
             maps.append(x)
         offsets = self.points(maps[-2:]).float().flatten(1).unflatten(1, (LANDMARKS, 3))
-        numbers = self.numbers(torch.relu(self.hidden(maps[-2:]))).float().flatten(1)
+        hidden = torch.relu(self.hidden(maps[-2:]))
+        gaze, irises, looks = self.eyes(image * 2 - 1, hidden)
+        numbers = self.numbers(hidden).float().flatten(1)
         raw = dict(zip(NUMBERS, numbers.split(list(NUMBERS.values()), 1), strict=True))
         return {
-            "landmarks": self.mean + offsets * self.size,
+            "landmarks": self.mean + (offsets + _of_irises(irises)) * self.size,
             "presence": raw["presence"][:, 0],
             "visible": raw["visible"],
-            "curves": raw["curves"].sigmoid(),
+            "curves": (raw["curves"] + _of_eyes(looks)).sigmoid(),
             "units": MAXIMUM * raw["units"].sigmoid(),
             "emotion": raw["emotion"],
             "affect": raw["affect"].tanh(),
-            "gaze": GAZE_UNIT * raw["gaze"].unflatten(1, (2, 2)),
+            "gaze": GAZE_UNIT * (raw["gaze"].unflatten(1, (2, 2)) + gaze),
             "parsing": self.parsing(maps).float(),
             "age": AGE_MEAN + AGE_UNIT * raw["age"][:, 0],
             "gender": raw["gender"],
@@ -211,6 +275,19 @@ class Network(nn.Module):
             "quality": raw["quality"][:, 0].sigmoid(),
             "spread": raw["spread"],
         }
+
+
+def _of_irises(shifts: torch.Tensor) -> torch.Tensor:
+    """Shifts (N, 2, 2) of the left and the right iris as shifts of all points (N, 478, 3)."""
+    right, left = (F.pad(shifts[:, i, None], (0, 1)).expand(-1, 5, -1) for i in (1, 0))
+    return F.pad(torch.cat([right, left], 1), (0, 0, LANDMARKS - 10, 0))
+
+
+def _of_eyes(looks: torch.Tensor) -> torch.Tensor:
+    """Numbers (N, 2, 7) of the left and the right eye at the places of their curves (N, 52)."""
+    places = torch.zeros(looks.shape[1] * looks.shape[2], len(BLENDSHAPES), device=looks.device)
+    places[torch.arange(len(places)), torch.tensor([*EYE_CURVES[0], *EYE_CURVES[1]])] = 1
+    return looks.flatten(1) @ places
 
 
 class MienBase(System):
@@ -252,10 +329,10 @@ class MienBase(System):
         return {name: {0: "batch"} for name in names}
 
     def stages(self) -> list[Stage]:
-        weights = {"balanced": 1.0, "spread": 0.1, "table": 0.2}
+        weights = {"balanced": 1.0, "spread": 0.1, "table": 0.2, "irises": 3.0}
         student = Stage(
             name="student", data="face-crops", losses=weights, train=("network.",),
-            steps=self.config.steps, batch=64, rate=2e-3, weight_decay=0.02,
+            steps=self.config.steps, batch=64, rate=1e-3, weight_decay=0.02,
         )  # fmt: skip
         if self.teacher is None:
             return [student]
@@ -389,6 +466,7 @@ def _terms(
         **terms,
         "balanced": balanced(terms, _anything_known(batch, gaps), balance),
         "spread": spread_loss(answers["spread"], gaps),
+        "irises": iris_loss(torch.where(known, points, 0), known.all(2)),
         "table": table_loss(answers["curves"], answers["units"], face),
     }
 
@@ -429,6 +507,20 @@ def landmark_loss(gap: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         + 0.3 * mean_known(loss[..., 2], known)
         + 0.5 * mean_known(openings.mean(2), known[:, lower] & known[:, upper])
     )
+
+
+def iris_loss(gap: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """How far irises are from where they are between the corners of their eyes, pixels of 128.
+
+    An iris moves by two pixels where a gaze is far: placed as other points are, as much off as the
+    whole face may be, it would not be seen to move at all.
+    """
+    parts = []
+    for iris, *corners in IRISES:
+        off = gap[:, iris, :2] - gap[:, corners, :2].mean(1)
+        loss = F.smooth_l1_loss(off, torch.zeros_like(off), reduction="none", beta=0.5).mean(1)
+        parts.append(mean_known(loss, known[:, [iris, *corners]].all(1)))
+    return torch.stack(parts).mean()
 
 
 def parsing_loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -530,6 +622,5 @@ def _anything_known(
     return measured | {name: (value >= 0).any() for name, value in classes.items()}
 
 
-def _mean_in_crop(size: int) -> torch.Tensor:
-    to_crop = geometry.invert(geometry.crop_to_face(size))
-    return torch.tensor(geometry.transform(to_crop, mean_face.points()), dtype=torch.float32)
+def _mean_in_crop(size: int) -> np.ndarray:
+    return geometry.transform(geometry.invert(geometry.crop_to_face(size)), mean_face.points())

@@ -39,7 +39,9 @@ def begun(system: MienBase, small: Mapping[str, torch.Tensor]) -> State:
         for old, new in PLACES.items():
             if name.startswith(old):
                 put(state[new + name.removeprefix(old)], value.float())
-    state["network.points.read.0.weight"].zero_()  # the narrow one reads the last map only
+    # The narrow one reads points from the last map only, and does not look at eyes again.
+    for name in ("network.points.read.0.weight", "network.eyes.say.2.weight"):
+        state[name].zero_()
     return state
 
 

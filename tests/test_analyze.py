@@ -33,6 +33,12 @@ ASTRONAUT = str(ROOT / "docs" / "pictures" / "astronaut.jpg")
 RATE = 25
 
 
+@pytest.fixture(autouse=True)
+def _nothing_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings have tests of their own (``test_analyze_outputs``), and take their time."""
+    monkeypatch.setattr("mien.jobs.analyze.available", lambda: False)
+
+
 def portrait(image: np.ndarray, shift: int = 0) -> np.ndarray:
     """The astronaut's head in 192 x 192 pixels, ``shift`` pixels to the left."""
     return image[20:212, 130 + shift : 322 + shift]
@@ -261,10 +267,11 @@ def test_annotated_media_are_named_like_the_inputs(tmp_path, astronaut):
         ("me.jpg", "me-2.jpg", "me-3.jpg", "me-4.jpg", "other.png", "other.jpg",
          "me.mp4", "me-2.mp4")
     )  # fmt: skip
-    assert files_in(out / "figures") == ["me-2.png", "me.png"]
+    figures = files_in(out / "figures")  # and, where something is read, a chart of each face
+    assert [name for name in figures if name.endswith(".png")] == ["me-2.png", "me.png"]
     times = [frame.time for frame in Video(out / "annotated" / "me-2.mp4").frames()]
     assert times == pytest.approx([0, 0.2], abs=1e-3)
-    drawn = read_image(out / "annotated" / "other.png").astype(int)
+    drawn = read_image(out / "annotated" / "other.png")[:, :192].astype(int)
     assert drawn.shape == (192, 192, 3)
     assert 0.01 < (np.abs(drawn - portrait(astronaut)).max(axis=2) > 40).mean() < 0.5
 

@@ -9,8 +9,8 @@ import csv
 import io
 import os
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -124,6 +124,22 @@ BLENDSHAPES: tuple[str, ...] = (
 )
 """The 52 ARKit blendshapes, in the order of a Live Link Face recording; each weight is 0..1."""
 
+ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 43, 45)
+"""Numbers (Ekman and Friesen) of the action units that mien measures."""
+
+EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+"""Expressions of posed emotions: how a face looks, not what somebody feels."""
+
+TRAITS = ("glasses", "beard", "makeup", "smile", "eyes_closed", "mouth_open", "occluded")
+"""What can be seen of a face and is there or not."""
+
+GENDERS = ("male", "female")
+GROUPS = ("asian", "black", "latino", "white")
+"""How a person looks to others; no fact about anybody."""
+
+DIMENSIONS = 128
+"""Of an embedding."""
+
 
 @dataclass(slots=True)
 class Pose:
@@ -160,6 +176,174 @@ class Pose:
         return cls(float(yaw), float(pitch), float(roll))
 
 
+OUTPUTS: Mapping[str, tuple[str, ...]] = {
+    "expression": BLENDSHAPES,
+    "action_units": tuple(f"AU{number:02}" for number in ACTION_UNITS),
+    "emotion": ("emotion", *EMOTIONS),
+    "affect": ("valence", "arousal"),
+    "gaze": (
+        *("left_eye_yaw", "left_eye_pitch", "right_eye_yaw", "right_eye_pitch"),
+        *("gaze_yaw", "gaze_pitch"),
+    ),
+    "traits": TRAITS,
+    "quality": ("quality",),
+    "age": ("apparent_age",),
+    "gender": ("apparent_gender",),
+    "group": ("apparent_group",),
+    "visible": tuple(f"visible_{index}" for index in range(LANDMARKS)),
+    "parsing": (),
+    "embedding": tuple(f"embedding_{index}" for index in range(DIMENSIONS)),
+}
+"""What can be read in a face beside landmarks and pose, and the columns of a table for each."""
+
+ATTRIBUTES = ("age", "gender", "group")
+"""Outputs that are read only where somebody asks for them: apparent, learned from guesses."""
+
+TEXTS = ("emotion", "apparent_gender", "apparent_group")
+"""Columns of ``OUTPUTS`` that hold words; the others hold numbers."""
+
+_SHAPES = {
+    **{"expression": (len(BLENDSHAPES),), "action_units": (len(ACTION_UNITS),)},
+    **{"emotion": (len(EMOTIONS),), "gaze": (2, 2), "traits": (len(TRAITS),)},
+    **{"visible": (LANDMARKS,), "parsing_to_image": (2, 3), "embedding": (DIMENSIONS,)},
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """What is read in one face; None is what was not asked for, or is not known well enough.
+
+    expression: (52,) curves 0..1 of ``BLENDSHAPES``.
+    action_units: (23,) intensities 0..5 of ``ACTION_UNITS``.
+    emotion: (8,) probabilities of ``EMOTIONS``, of how the face looks.
+    valence, arousal: -1..1, of how the face looks.
+    gaze: (2, 2) left and right eye: yaw and pitch in the head, degrees, signs as in ``Pose``; NaN
+        for an eye that is closed.
+    traits: (7,) probabilities of ``TRAITS``.
+    quality: 0..1, how much of the face's detail is left.
+    age: apparent, in years. gender, group: apparent, of ``GENDERS`` and ``GROUPS``.
+    visible: (478,) probabilities that each landmark is seen.
+    parsing: (S, S) uint8, of each pixel of a crop its class, an index in
+        ``mien.head.model.CELEBAMASK``. parsing_to_image: (2, 3), from crop to picture pixels.
+    embedding: (128,) unit vector; near for two faces of one person.
+    confidence: 0..1 of each output that was asked for but the embedding, by its name in
+        ``OUTPUTS``; also of those that are None because it is too low.
+
+    Raises ValueError when an array has the wrong shape.
+    """
+
+    expression: np.ndarray | None = None
+    action_units: np.ndarray | None = None
+    emotion: np.ndarray | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    gaze: np.ndarray | None = None
+    traits: np.ndarray | None = None
+    quality: float | None = None
+    age: float | None = None
+    gender: str | None = None
+    group: str | None = None
+    visible: np.ndarray | None = None
+    parsing: np.ndarray | None = None
+    parsing_to_image: np.ndarray | None = None
+    embedding: np.ndarray | None = None
+    confidence: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, shape in _SHAPES.items():
+            value = getattr(self, name)
+            if value is not None and np.shape(value) != shape:
+                raise ValueError(f"{name} has shape {shape}, not {np.shape(value)}")
+
+    def outputs(self) -> list[str]:
+        """The names in ``OUTPUTS`` of what was asked for."""
+        fields = {name: name for name in OUTPUTS} | {"affect": "valence"}
+        return [
+            name
+            for name in OUTPUTS
+            if name in self.confidence or getattr(self, fields[name]) is not None
+        ]
+
+    def row(self, pose: Pose | None = None) -> dict[str, Any]:
+        """As plain values by column, None where there is none; of ``parsing`` its confidence alone.
+
+        pose: of the head, for where both eyes look in the camera's axes.
+        """
+        row: dict[str, Any] = {}
+        for output in self.outputs():
+            columns = OUTPUTS[output]
+            values = self._values(output, pose)
+            row |= zip(columns, values or [None] * len(columns), strict=True)
+            if output in self.confidence:
+                row[f"confidence_{output}"] = round(float(self.confidence[output]), 4)
+        return row
+
+    def _values(self, output: str, pose: Pose | None) -> list[Any] | None:
+        """Values of an output's columns; None where there are none."""
+        if output == "affect":
+            if self.valence is None or self.arousal is None:
+                return None
+            return [round(float(self.valence), 4), round(float(self.arousal), 4)]
+        value = getattr(self, output)
+        if value is None or output == "parsing":
+            return None
+        if output == "emotion":
+            return [EMOTIONS[int(np.argmax(value))], *_rounded(value, 4)]
+        if output == "gaze":
+            both = gaze_of(value, pose)
+            return [None if np.isnan(v) else v for v in _rounded(np.append(value, both), 2)]
+        if output in ("gender", "group"):
+            return [value]
+        digits = {"action_units": 3, "embedding": 6, "age": 1}.get(output, 4)
+        return _rounded(np.atleast_1d(value), digits)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Readings | None":
+        """What ``row`` was made from, up to rounding and without parsing; None if it has none."""
+        said: dict[str, Any] = {}
+        sure: dict[str, float] = {}
+        for output, columns in OUTPUTS.items():
+            said |= _from_columns(output, [row.get(name) for name in columns])
+            if (value := row.get(f"confidence_{output}")) is not None:
+                sure[output] = value
+        return cls(**said, confidence=sure) if said or sure else None
+
+
+def _from_columns(output: str, values: list[Any]) -> dict[str, Any]:
+    """Fields of ``Readings`` from the values of an output's columns."""
+    if all(value is None for value in values):
+        return {}
+    if output == "affect":
+        return {"valence": values[0], "arousal": values[1]}
+    if output == "gaze":
+        eyes = [np.nan if value is None else value for value in values[:4]]
+        return {"gaze": np.array(eyes, np.float32).reshape(2, 2)}
+    if output == "emotion":
+        values = values[1:]
+    if len(values) == 1:
+        return {output: values[0]}
+    return {output: np.array(values, np.float32)}
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[float]:
+    return (np.round(np.asarray(values, np.float64).ravel(), digits) + 0.0).tolist()
+
+
+def gaze_of(eyes: np.ndarray, pose: Pose | None) -> np.ndarray:
+    """Where both eyes look, (2,) yaw and pitch in degrees against the camera's axes.
+
+    eyes: (2, 2) yaw and pitch of the left and the right eye in the head, NaN for a closed one.
+    pose: of the head. NaN where the pose is not known or both eyes are closed.
+    """
+    open_ones = np.asarray(eyes, np.float64)[~np.isnan(eyes).any(axis=1)]
+    if pose is None or not len(open_ones):
+        return np.full(2, np.nan)
+    yaw, pitch = np.radians(open_ones).T
+    rays = [np.sin(yaw) * np.cos(pitch), -np.sin(pitch), -np.cos(yaw) * np.cos(pitch)]
+    x, y, z = pose.rotation() @ np.mean(rays, axis=1)
+    return np.degrees([np.arctan2(x, -z), np.arctan2(-y, np.hypot(x, z))])
+
+
 @dataclass(slots=True, eq=False)
 class Face:
     """One face in one frame.
@@ -171,6 +355,7 @@ class Face:
     track: the person's number within its video; None on photos.
     frame: index in its video, 0 for a photo; time: seconds from the first frame.
     source: the file or device that the frame comes from, as the user named it.
+    readings: what else is read in it; None where nothing was asked for.
 
     Raises ValueError when an array has the wrong shape.
     """
@@ -183,6 +368,7 @@ class Face:
     frame: int = 0
     time: float = 0.0
     source: str = ""
+    readings: Readings | None = None
 
     def __post_init__(self) -> None:
         self.box = np.asarray(self.box, np.float64).reshape(4)
@@ -191,8 +377,8 @@ class Face:
 
     def row(self) -> dict[str, Any]:
         """This face as plain values for a table: pixels and degrees to 0.01, score to 0.0001."""
-        pose = self.pose
-        return {
+        pose, readings = self.pose, self.readings
+        row = {
             "source": self.source,
             "frame": int(self.frame),
             "time": round(float(self.time), 6),
@@ -207,11 +393,17 @@ class Face:
                 "roll": round(float(pose.roll), 2),
             },
         }
+        return row if readings is None else row | readings.row(pose)
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
-        """The face that ``row`` was made from, up to rounding."""
-        return cls(**{**row, "pose": row["pose"] and Pose(**row["pose"])})
+        """The face that ``row`` was made from, up to rounding and without its parsing."""
+        own = {name: row[name] for name in _KEYS}
+        pose = own["pose"] and Pose(**own["pose"])
+        return cls(**{**own, "pose": pose}, readings=Readings.from_row(row))
+
+
+_KEYS = ("source", "frame", "time", "track", "score", "box", "landmarks", "pose")
 
 
 def _hundredths(pixels: np.ndarray) -> list:

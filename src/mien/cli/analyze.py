@@ -14,6 +14,8 @@ EXAMPLES = examples(
     "mien analyze holiday/ --out faces --format parquet --annotate",
     "mien analyze 'clips/*.mp4' --out faces --annotate --max-faces 1 --every 2",
     "mien analyze 0 --out faces --annotate",
+    "mien analyze talk.mp4 --out faces --outputs expression,action_units,gaze",
+    "mien analyze clips/ --out faces --columns openface",
     "mien analyze photo.jpg --out faces --annotate --system facexformer --weights model.pt",
     "find . -name '*.jpg' | mien analyze - --out faces",
 )
@@ -37,6 +39,34 @@ def analyze(
         Literal["parquet", "csv", "jsonl"],
         typer.Option("--format", help="Format of the table of faces."),
     ] = "jsonl",
+    outputs: Annotated[
+        str | None,
+        typer.Option(
+            "--outputs",
+            metavar="NAMES",
+            help="What to read in faces, with commas between; none for nothing: expression,"
+            " action_units, emotion, affect, gaze, traits, quality, visible, parsing, embedding."
+            "  [default: the first seven]",
+        ),
+    ] = None,
+    attributes: Annotated[
+        bool,
+        typer.Option(
+            "--attributes",
+            help="Also read apparent age, gender and group: how a face looks to others, no facts.",
+        ),
+    ] = False,
+    aligned: Annotated[
+        bool,
+        typer.Option("--aligned", help="Inputs are crops of one upright face: do not search them."),
+    ] = False,
+    columns: Annotated[
+        Literal["mien", "openface"],
+        typer.Option(
+            "--columns",
+            help="Whose names the table has; openface: DIR/openface/NAME.csv for each input.",
+        ),
+    ] = "mien",
     annotate: Annotated[
         bool, typer.Option("--annotate", help="Also write each input with its faces drawn in.")
     ] = False,
@@ -81,9 +111,11 @@ def analyze(
 ) -> None:
     """Find, track and measure faces in photos and videos.
 
-    Writes DIR/faces.FORMAT, one row per face per frame: box, 478 landmarks, head pose and track.
-    DIR/sources.jsonl has one row per input, also where it has no face or could not be read.
-    With --system, DIR/SLUG.FORMAT has a row per face with what the system says.
+    Writes DIR/faces.FORMAT, one row per face per frame: box, 478 landmarks, head pose, track, and
+    what is read in the face; what is not known well enough is empty. DIR/events.FORMAT has the
+    blinks and smiles of videos. DIR/sources.jsonl has one row per input, also where it has no face
+    or could not be read. With --system, DIR/SLUG.FORMAT has a row per face with what the system
+    says.
     """
     from mien.jobs.analyze import run_analyze
 
@@ -99,6 +131,10 @@ def analyze(
         batch=batch,
         device=device,
         backend=backend,
+        outputs=None if outputs is None else _split(outputs),
+        attributes=attributes,
+        aligned=aligned,
+        columns=columns,
         system=system,
         weights=weights,
         run=run,
@@ -107,3 +143,8 @@ def analyze(
     if failed:
         inputs_failed = "1 input" if failed == 1 else f"{failed} inputs"
         raise MienError(f"{inputs_failed} could not be used; see {out / 'sources.jsonl'}")
+
+
+def _split(names: str) -> list[str]:
+    """Names that have commas between them; none of them for ``none``."""
+    return [] if names == "none" else [name.strip() for name in names.split(",")]

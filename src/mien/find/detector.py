@@ -14,6 +14,7 @@ STRIDES = (8, 16, 32)
 SMALL_SIDE = 256  # the detector was trained on scenes of this side
 LARGEST_SIDE = 2048  # larger pictures are reduced: 16-pixel faces are found up to this size
 OVERLAP = 0.45  # of two boxes that overlap more, only the better one stays
+FIVE_POINTS = (468, 473, 1, 61, 291)  # which landmarks the five points are
 
 
 @dataclass(frozen=True)

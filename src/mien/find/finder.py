@@ -9,29 +9,29 @@ from mien import hub
 from mien.errors import UsageError
 from mien.face import Face
 from mien.find import geometry, mean_face
-from mien.find.detector import Detection, Detector
+from mien.find.aligned import WholePicture
+from mien.find.detector import FIVE_POINTS, Detection, Detector
 from mien.find.landmarks import Landmarker, Measured, Network
 
 # Chosen on validation by mien.evaluate.thresholds: no false face there, with a margin.
 DETECTION_THRESHOLD = 0.4
 PRESENCE_THRESHOLD = 0.5
 CROP_SIZE = 128
-
-FIVE_POINTS = (468, 473, 1, 61, 291)
+LANDMARK_WEIGHTS = "mien-landmarks"  # any whose first two outputs are landmarks and presence
 SAME_FACE = 0.35  # two results that overlap more are one face
 
 
 class FaceFinder:
     """Finds faces and measures their 478 landmarks."""
 
-    def __init__(self, detector: Detector, landmarker: Landmarker):
+    def __init__(self, detector: Detector | WholePicture, landmarker: Landmarker):
         self.detector, self.landmarker = detector, landmarker
         self._five = mean_face.points()[list(FIVE_POINTS), :2]
 
     @classmethod
     def bundled(
         cls, device: str = "cpu", threads: int | None = None, batch: int = 8,
-        open_network: Callable[[str], Network] | None = None,
+        open_network: Callable[[str], Network] | None = None, aligned: bool = False,
     ) -> Self:  # fmt: skip
         """The finder with the networks that mien ships.
 
@@ -40,16 +40,17 @@ class FaceFinder:
             threads: CPU threads of a network; all cores when None.
             batch: crops that are measured at once; results do not depend on it.
             open_network: weight name -> network, instead of ONNX Runtime.
+            aligned: pictures are crops of one face each, and are not searched.
         """
 
         def onnx_network(name: str) -> Network:
             return hub.OnnxNetwork(hub.resolve(name), device, threads)
 
         opened = open_network or onnx_network
-        return cls(
-            Detector(opened("mien-detector"), DETECTION_THRESHOLD),
-            Landmarker(opened("mien-landmarks"), CROP_SIZE, batch),
-        )
+        landmarker = Landmarker(opened(LANDMARK_WEIGHTS), CROP_SIZE, batch)
+        if aligned:
+            return cls(WholePicture(), landmarker)
+        return cls(Detector(opened("mien-detector"), DETECTION_THRESHOLD), landmarker)
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """Boxes only, best first: what the detector says of an (H, W, 3) uint8 RGB picture."""

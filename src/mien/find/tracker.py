@@ -8,6 +8,7 @@ from mien.face import Face
 from mien.find import geometry
 from mien.find.detector import SMALL_SIDE, Detection
 from mien.find.finder import PRESENCE_THRESHOLD, FaceFinder, largest, to_face
+from mien.find.identity import Identities
 from mien.find.landmarks import Measured
 from mien.find.smoothing import OneEuro
 
@@ -35,15 +36,27 @@ class Track:
 
 
 class Tracker:
-    """Gives every face of a video a number that it keeps, also through short occlusions."""
+    """Gives every face of a video a number that it keeps, also through short occlusions.
 
-    def __init__(self, finder: FaceFinder, smooth: bool = True, max_faces: int | None = None):
+    identities: who they are, so that people keep their numbers through cuts, too.
+    """
+
+    def __init__(
+        self,
+        finder: FaceFinder,
+        smooth: bool = True,
+        max_faces: int | None = None,
+        identities: Identities | None = None,
+    ):
         self.finder, self.smooth, self.max_faces = finder, smooth, max_faces
+        self.identities = identities
         self._tracks: list[Track] = []
         self._next, self._searched = 0, -np.inf
 
     def update(self, image: np.ndarray, time: float) -> list[Face]:
         """Faces of the next frame, (H, W, 3) uint8 RGB at ``time`` seconds, largest first."""
+        if self.identities and self.identities.is_cut(image):
+            self._tracks, self._searched = [], -np.inf
         measured = self._follow(image)
         self._forget(time)
         if self._should_search(measured, time):
@@ -57,7 +70,10 @@ class Tracker:
                 faces.append(self._face(track, result, time))
             else:
                 track.lost = True
-        return largest(faces, self.max_faces)
+        faces = largest(faces, self.max_faces)
+        if self.identities:
+            self.identities.learn(image, faces)
+        return faces
 
     def _follow(self, image: np.ndarray) -> dict[int, Measured]:
         """Measure every face where it was in the last frame."""
@@ -96,7 +112,7 @@ class Tracker:
             known = followed | new
             present = result.presence >= PRESENCE_THRESHOLD
             if present and not _taken(result, known) and not self._full(len(known)):
-                new[self._number(result, known)] = result
+                new[self._number(image, result, known)] = result
         return new
 
     def _sides(self, longest: int, followed: dict[int, Measured]) -> list[int]:
@@ -119,16 +135,28 @@ class Tracker:
                 self._tracks.remove(track)
                 del followed[track.number]
 
-    def _number(self, result: Measured, known: dict[int, Measured]) -> int:
-        """The number of the nearest lost face, or a new one."""
+    def _number(self, image: np.ndarray, result: Measured, known: dict[int, Measured]) -> int:
+        """The number of the nearest lost face, of somebody seen before, or a new one."""
+        near, who = self._nearest(result, known), self.identities
+        face = to_face(result)
+        if near is not None and not (who and who.is_other(image, face, near)):
+            return near
+        others = [number for number in who.everybody() if number not in known] if who else []
+        number = who.who(image, face, others) if who else None
+        if number is None:
+            number, self._next = self._next, self._next + 1
+        if all(track.number != number for track in self._tracks):
+            self._tracks.append(Track(number, result.landmarks, -np.inf))
+        return number
+
+    def _nearest(self, result: Measured, known: dict[int, Measured]) -> int | None:
+        """The number of the lost face that was nearest; None if none was near."""
         place, size = _place(result.landmarks)
         lost = [track for track in self._tracks if track.number not in known]
         distances = [np.linalg.norm(_place(track.landmarks)[0] - place) / size for track in lost]
-        if lost and min(distances) <= NEAR:
-            return lost[int(np.argmin(distances))].number
-        self._tracks.append(Track(self._next, result.landmarks, -np.inf))
-        self._next += 1
-        return self._next - 1
+        if not lost or min(distances) > NEAR:
+            return None
+        return lost[int(np.argmin(distances))].number
 
     def _face(self, track: Track, result: Measured, time: float) -> Face:
         if self.smooth:

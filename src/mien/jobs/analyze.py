@@ -13,18 +13,24 @@ from typing import Literal, TextIO, get_args
 
 from mien import hub
 from mien.errors import InputError, MienError, UsageError
-from mien.face import Face
+from mien.face import ATTRIBUTES, Face
 from mien.find.finder import FaceFinder
 from mien.find.landmarks import Network
+from mien.find.perception import USUAL, Reader, available, check
 from mien.jobs.answers import find_answerer, open_answers
+from mien.jobs.events import open_events
+from mien.jobs.openface import FOLDER, OpenFaceTables, open_openface
+from mien.jobs.parsing import parsed, write_parsing
 from mien.jobs.pictures import ANNOTATED, FIGURES, PARSING, Pictures
-from mien.jobs.stream import Measured, SourceReport, measured
+from mien.jobs.stream import Measured, Reading, SourceReport, measured
 from mien.jobs.terminal import CtrlC, Progress, number_of, one_line
 from mien.media.files import atomic
 from mien.media.inputs import expand
-from mien.media.table import open_table
+from mien.media.table import Table, open_table
+from mien.media.video import Frame
 
 Backend = Literal["onnx", "torch"]
+Columns = Literal["mien", "openface"]
 Licence = Literal["any", "commercial"]
 
 
@@ -38,6 +44,9 @@ def analyze(
     device: str = "cpu",
     backend: Backend = "onnx",
     licence: Licence | None = None,
+    outputs: Iterable[str] | None = None,
+    attributes: bool = False,
+    aligned: bool = False,
     on_source: Callable[[SourceReport], object] | None = None,
 ) -> Iterator[Face]:
     """The faces in photos and videos, as soon as they are known, in the order of the inputs.
@@ -50,19 +59,28 @@ def analyze(
     device: "cpu", "cuda" or "cuda:N".
     backend: what runs the networks.
     licence: "commercial" refuses weights that forbid commercial use; None asks $MIEN_LICENCE.
+    outputs: names in ``mien.face.OUTPUTS`` of what is read in each face; None is everything but
+        attributes and what is long (``visible``, ``parsing``, ``embedding``). With ``embedding``
+        people keep their tracks through the cuts of a video.
+    attributes: read age, gender and group, too: how a face looks to others, which is no fact.
+    aligned: the inputs are crops of one upright face each, and are not searched for faces.
     on_source: called with the report of each input after its last face. Without it an input that
         cannot be used raises InputError when its turn comes, and a damaged video gives a warning.
 
-    Each face has ``source``, ``frame`` and ``time``, and in videos ``track``. Memory does not grow
-    with the length of a video. Reading ends when the iterator is closed or dropped.
+    Each face has ``source``, ``frame`` and ``time``, in videos ``track``, and ``readings``, which
+    are None where they are not known well enough. Memory does not grow with the length of a video.
+    Reading ends when the iterator is closed or dropped.
 
-    Raises UsageError for a number below 1, MienError when the device or the weights are not there.
+    Raises UsageError for a number below 1 or an unknown output, MienError when the device or the
+    weights are not there.
     """
     _require_positive(every=every, batch=batch, max_faces=max_faces)
     listed = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     names = expand(os.fspath(item) for item in listed)
-    finder = _finder(backend, device, batch, licence)
-    return _faces(measured(names, finder, max_faces, every, smooth, batch), on_source or _complain)
+    asked = wanted(outputs, attributes)
+    finder, reader = _open(backend, device, batch, licence, asked, aligned)
+    steps = measured(names, finder, max_faces, every, smooth, batch, reader)
+    return _faces(steps, on_source or _complain)
 
 
 def run_analyze(
@@ -79,6 +97,10 @@ def run_analyze(
     device: str = "cpu",
     backend: Backend = "onnx",
     licence: Licence | None = None,
+    outputs: Iterable[str] | None = None,
+    attributes: bool = False,
+    aligned: bool = False,
+    columns: Columns = "mien",
     system: str | None = None,
     run: Path | None = None,
     weights: str | None = None,
@@ -86,10 +108,15 @@ def run_analyze(
 ) -> int:
     """``mien analyze``: writes what :func:`analyze` gives into the folder ``out``.
 
-    faces.<format>: the table of faces. sources.jsonl: a ``SourceReport`` per input. annotated/
-    (``annotate``): each input with its faces drawn in. figures/ (``figure``): pose and number of
-    faces over each video. A file appears when it is complete; other files in ``out`` stay as they
-    are, and what is in its annotated/, figures/ and parsing/ does not count as input.
+    faces.<format>: the table of faces. sources.jsonl: a ``SourceReport`` per input.
+    events.<format>: blinks and smiles in videos, where ``expression`` is read. parsing/: the
+    classes of each photo's pixels, where ``parsing`` is. annotated/ (``annotate``): each input with
+    its faces drawn in. figures/ (``figure``): pose and number of faces over each video. A file
+    appears when it is complete; other files in ``out`` stay as they are, and what is in its
+    annotated/, figures/ and parsing/ does not count as input.
+
+    columns: "openface" writes openface/STEM.csv for each input, under OpenFace's names, in place of
+    the table of faces.
 
     system: slug of a system that is asked about each face as well, with the weights of a ``run`` of
     ``mien train`` or ``weights``, the name of a recorded weight or a file; by default a recorded
@@ -104,28 +131,35 @@ def run_analyze(
     """
     started = time.monotonic()
     _require_positive(every=every, batch=batch, max_faces=max_faces)
+    _require_columns(columns)
     out = Path(out)
     names = _names(inputs, out)
-    finder = _finder(backend, device, batch, licence)
+    read = wanted(outputs, attributes)
+    finder, reader = _open(backend, device, batch, licence, read, aligned)
     asked = find_answerer(system, run, weights, device)
-    _make_folders(out, [ANNOTATED] * annotate + [FIGURES] * figure)
+    openface = columns == "openface"
+    _make_folders(out, [ANNOTATED] * annotate + [FIGURES] * figure + [FOLDER] * openface)
     failed = faces_in_all = 0
     with (
         _open_lines(out / "sources.jsonl") as sources,
-        open_table(out / f"faces.{format}", format) as table,
+        _open_faces(out, format, read, columns) as table,
+        open_events(out, format, "expression" in read) as events,
         open_answers(out, asked, format) as answers,
         Pictures(out, annotate, figure) as pictures,
         Progress(len(names), wanted=not quiet) as progress,
         CtrlC() as ctrl_c,
-        closing(measured(names, finder, max_faces, every, smooth, batch)) as steps,
+        closing(measured(names, finder, max_faces, every, smooth, batch, reader)) as steps,
     ):
         for reading, frame, faces in steps:
             ctrl_c.reading = reading
             if frame is not None:
-                for face in faces:
-                    table.write(face)
+                table.write(reading, faces)
+                events.see(reading, frame.time, faces)
+                _write_parsing(reading, frame, faces, pictures)
                 answers.see(reading, frame, faces, pictures)
             else:
+                table.finish()
+                events.finish(reading)
                 pictures.finish(reading)
                 report = reading.report()
                 sources.write(json.dumps(asdict(report), separators=(",", ":")) + "\n")
@@ -141,7 +175,22 @@ def run_analyze(
     return failed
 
 
-def _finder(backend: Backend, device: str, batch: int, licence: Licence | None) -> FaceFinder:
+def wanted(outputs: Iterable[str] | None, attributes: bool = False) -> list[str]:
+    """What is to be read in faces; by default all that is usual and can be read here.
+
+    Raises UsageError for an unknown output, MienError for one that this installation cannot read.
+    """
+    usual = USUAL if available() else ()
+    asked = [*(usual if outputs is None else outputs), *ATTRIBUTES * attributes]
+    check(asked)
+    return asked
+
+
+def _open(
+    backend: Backend, device: str, batch: int, licence: Licence | None, outputs: Sequence[str],
+    aligned: bool,
+) -> tuple[FaceFinder, Reader | None]:  # fmt: skip
+    """What finds faces and what reads in them, if anything is to be read."""
     if backend not in get_args(Backend):
         raise UsageError(f"the backend must be one of {get_args(Backend)}, not {backend!r}")
 
@@ -153,7 +202,10 @@ def _finder(backend: Backend, device: str, batch: int, licence: Licence | None) 
 
         return TorchNetwork(name, device)
 
-    return FaceFinder.bundled(device, batch=batch, open_network=open_network)
+    finder = FaceFinder.bundled(device, batch=batch, open_network=open_network, aligned=aligned)
+    if not outputs:
+        return finder, None
+    return finder, Reader.bundled(outputs, device, batch=batch, open_network=open_network)
 
 
 def _faces(steps: Measured, on_source: Callable[[SourceReport], object]) -> Iterator[Face]:
@@ -175,6 +227,11 @@ def _require_positive(**numbers: int | None) -> None:
     for name, number in numbers.items():
         if number is not None and number < 1:
             raise UsageError(f"{name} must be at least 1, not {number}")
+
+
+def _require_columns(columns: str) -> None:
+    if columns not in get_args(Columns):
+        raise UsageError(f"the columns must be one of {get_args(Columns)}, not {columns!r}")
 
 
 def _names(inputs: Sequence[str], out: Path) -> list[str]:
@@ -201,6 +258,38 @@ def _make_folders(out: Path, folders: Iterable[str]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise MienError(f"{folder}: {error.strerror}") from error
+
+
+class _FaceTable:
+    """The one table of faces of all inputs."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def write(self, reading: Reading, faces: Sequence[Face]) -> None:
+        for face in faces:
+            self._table.write(face)
+
+    def finish(self) -> None:
+        """An input has ended, which the table does not mind."""
+
+
+@contextmanager
+def _open_faces(
+    out: Path, format: str, outputs: Sequence[str], columns: Columns
+) -> Iterator[_FaceTable | OpenFaceTables]:
+    if columns == "openface":
+        with open_openface(out, outputs) as tables:
+            yield tables
+    else:
+        with open_table(out / f"faces.{format}", format, outputs) as table:
+            yield _FaceTable(table)
+
+
+def _write_parsing(reading: Reading, frame: Frame, faces: list[Face], pictures: Pictures) -> None:
+    mask = None if reading.is_video else parsed(frame.image, faces)
+    if mask is not None:
+        pictures.write(PARSING, reading, lambda path: write_parsing(path, mask))
 
 
 @contextmanager

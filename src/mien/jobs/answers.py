@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,10 +11,9 @@ from PIL import Image
 
 from mien.errors import UsageError
 from mien.face import Face
-from mien.jobs.pictures import PARSING, Pictures
+from mien.jobs.pictures import PARSING, Pictures, drawn
 from mien.jobs.stream import Reading
 from mien.media import overlay
-from mien.media.draw import annotate
 from mien.media.files import atomic
 from mien.media.rows import open_rows
 from mien.media.video import Frame
@@ -35,7 +35,7 @@ class Answers:
     def see(self, reading: Reading, frame: Frame, faces: list[Face], pictures: Pictures) -> None:
         """Ask about the faces of a frame, write what is said, and pass the frame on to be drawn."""
         if self.system is None:
-            pictures.add(reading, frame, faces, lambda: annotate(frame.image, faces))
+            pictures.add(reading, frame, faces, lambda: drawn(frame.image, faces))
             return
         whole = [face for face in faces if face.landmarks is not None]
         found = self.system(frame.image, [np.asarray(face.landmarks) for face in whole])
@@ -44,7 +44,9 @@ class Answers:
         mask = _mask(frame.image, found)
         if mask is not None and not reading.is_video:
             pictures.write(PARSING, reading, lambda path: _write_mask(path, mask))
-        pictures.add(reading, frame, faces, lambda: _drawn(frame.image, whole, found, mask))
+        # No panel: what mien reads would be taken for what the system says.
+        picture = partial(_drawn, frame.image, whole, found, mask)
+        pictures.add(reading, frame, faces, picture, panel=False)
 
 
 def find_answerer(
@@ -100,15 +102,15 @@ def _drawn(
 ) -> np.ndarray:
     """The picture as papers show it: classes in colour, points, axes; else the faces themselves."""
     if all(a.landmarks is None and a.pose is None and a.parsing is None for a in answers):
-        return annotate(image, faces)
-    drawn = image.copy() if mask is None else overlay.tinted(image, mask)
+        return drawn(image, faces)
+    picture = image.copy() if mask is None else overlay.tinted(image, mask)
     for face, answer in zip(faces, answers, strict=True):
         if answer.landmarks is not None:
-            overlay.draw_points(drawn, answer.landmarks)
+            overlay.draw_points(picture, answer.landmarks)
         if answer.pose is not None and face.landmarks is not None:
             size = float((face.box[2:] - face.box[:2]).mean())
-            overlay.draw_pose(drawn, face.landmarks[NOSE_TIP, :2], answer.pose, size)
-    return drawn
+            overlay.draw_pose(picture, face.landmarks[NOSE_TIP, :2], answer.pose, size)
+    return picture
 
 
 def _write_mask(path: Path, mask: np.ndarray) -> None:

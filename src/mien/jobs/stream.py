@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from mien.errors import MienError
 from mien.face import Face
 from mien.find.finder import FaceFinder
+from mien.find.identity import Identities
+from mien.find.perception import Reader, Watch
 from mien.find.tracker import Tracker
 from mien.media.source import Source, open_source
 from mien.media.video import Frame
@@ -88,14 +90,15 @@ def measured(
     every: int,
     smooth: bool,
     batch: int,
+    reader: Reader | None = None,
 ) -> Measured:
-    """Reads the inputs and finds their faces, in order."""
+    """Opens the inputs and finds their faces, in order; ``reader`` reads in these."""
     with closing(_ahead(_read(names, every))) as read:
         for is_video, part in groupby(read, key=lambda step: step[0].is_video):
             if is_video:
-                found = _track(part, finder, smooth, max_faces)
+                found = _track(part, finder, smooth, max_faces, reader)
             else:
-                found = _find(part, finder, batch, max_faces)
+                found = _find(part, finder, batch, max_faces, reader)
             for reading, frame, faces in found:
                 if frame is not None:
                     reading.count(frame, faces)
@@ -135,22 +138,36 @@ def _ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
 
 
 def _track(
-    read: Iterable[Step], finder: FaceFinder, smooth: bool, max_faces: int | None
-) -> Measured:
+    read: Iterable[Step], finder: FaceFinder, smooth: bool, max_faces: int | None,
+    reader: Reader | None,
+) -> Measured:  # fmt: skip
     """Follows the faces of videos, each with a tracker of its own."""
     for reading, steps in groupby(read, key=lambda step: step[0]):
-        tracker = Tracker(finder, smooth, max_faces)
+        # Where embeddings are wanted, they also tell who comes back after a cut.
+        who = Identities(reader.embedder) if reader and reader.embedder else None
+        tracker = Tracker(finder, smooth, max_faces, who)
+        watch = Watch(reader, smooth) if reader else None
         for _, frame in steps:
-            yield reading, frame, tracker.update(frame.image, frame.time) if frame else []
+            faces = tracker.update(frame.image, frame.time) if frame else []
+            if frame and watch:
+                watch(frame.image, faces, frame.time)
+            yield reading, frame, faces
 
 
-def _find(read: Iterable[Step], finder: FaceFinder, batch: int, max_faces: int | None) -> Measured:
+def _find(
+    read: Iterable[Step], finder: FaceFinder, batch: int, max_faces: int | None,
+    reader: Reader | None,
+) -> Measured:  # fmt: skip
     """Finds the faces of photos, several of which go through the networks together."""
     for part in _portions(read, batch):
         images = [frame.image for _, frame in part if frame]
-        found = iter(finder.find(images, max_faces))
+        found = finder.find(images, max_faces)
+        if reader:
+            owners = [image for image, faces in zip(images, found, strict=True) for _ in faces]
+            reader.read(owners, [face for faces in found for face in faces])
+        each = iter(found)
         for reading, frame in part:
-            yield reading, frame, next(found) if frame else []
+            yield reading, frame, next(each) if frame else []
 
 
 def _portions(read: Iterable[Step], batch: int) -> Iterator[list[Step]]:

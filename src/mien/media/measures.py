@@ -7,7 +7,7 @@ and units are those of the conventions (``docs/conventions.md``).
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,29 @@ import numpy as np
 
 from mien import __version__
 from mien.errors import InputError, UsageError
-from mien.face import BLENDSHAPES, LANDMARKS, Face
+from mien.face import BLENDSHAPES, EMOTIONS, LANDMARKS, OUTPUTS, Face
+from mien.face import TEXTS as WORDS
 from mien.media import table
 from mien.media.blocks import ROWS, Block, read_blocks, read_header
 from mien.media.files import atomic
 
-TEXTS = ("source", "emotion")
+TEXTS = ("source", *WORDS)
 KEYS = table.KEYS
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 POSE = ("yaw", "pitch", "roll")
 GAZE = ("gaze_yaw", "gaze_pitch")
 EYES = ("left_eye_yaw", "left_eye_pitch", "right_eye_yaw", "right_eye_pitch")
-EMOTIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 AFFECT = ("valence", "arousal")
-ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 18, 20, 23, 24, 25, 26, 27, 28, 43, 45)
+ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 43,
+                45)  # fmt: skip
 DLIB = tuple(f"dlib_{axis}_{index}" for axis in "xy" for index in range(68))
 POINTS = tuple(f"{axis}_{index}" for index in range(LANDMARKS) for axis in "xyz")
 
 UNITS = {
     "units": "time: seconds from the first frame; score, curves, AUxx_probability, emotions: 0..1; "
-    "AUxx: intensity 0..5; AUxx_active: 0 or 1; valence, arousal: -1..1; box, x, y, z, dlib: "
-    "pixels of the upright image; all angles: degrees",
+    "AUxx: intensity 0..5; AUxx_active: 0 or 1; valence, arousal: -1..1; traits, quality, visible, "
+    "confidence: 0..1; apparent_age: years; box, x, y, z, dlib: pixels of the upright image; all "
+    "angles: degrees",
     "axes": table.METADATA["axes"] + "; gaze_yaw, gaze_pitch: of both eyes, against the camera's "
     "axes; left_eye, right_eye: against the head's, left and right are the person's own",
     "landmarks": table.METADATA["landmarks"] + "; dlib: the 68 points of dlib",
@@ -56,8 +58,13 @@ COLUMNS = (
     *(au(number, "probability") for number in ACTION_UNITS),
     *BLENDSHAPES,
     *("emotion", *EMOTIONS, *AFFECT),
+    *OUTPUTS["traits"],
+    *("quality", "apparent_age", "apparent_gender", "apparent_group"),
+    *(f"confidence_{name}" for name in OUTPUTS if name != "embedding"),
     *DLIB,
     *POINTS,
+    *OUTPUTS["visible"],
+    *OUTPUTS["embedding"],
 )
 """All columns there are, in the order in which they are written."""
 
@@ -68,16 +75,21 @@ FORMATS = ("csv", "parquet")
 def read(path: str | Path) -> tuple[list[str], list[str], Iterator[Block]]:
     """A table that mien wrote: its columns, those it has that are not ``COLUMNS``, and its rows.
 
-    Takes tables of faces in any format and what :func:`write` writes. Raises InputError, for the
-    rows when they are asked for, when it is neither.
+    Takes tables of faces in any format and what :func:`write` writes; one of JSON lines has the
+    readings of its first line. Raises InputError, also for the rows when they are asked for, when
+    it is neither.
     """
     kind = sniff(path)
     if kind == "jsonl":
-        return [*table.COLUMNS], [], _face_blocks(table.read_table(path))
+        faces = table.read_table(path)
+        first = list(islice(faces, 1))
+        read = first[0].readings.outputs() if first and first[0].readings else []
+        names = table.COLUMNS + table.columns_of(read)
+        return ordered(names), [], face_blocks(chain(first, faces), read)
     header = _parquet_names(path) if kind == "parquet" else read_header(path)
     if not {"frame", "time"} <= set(header):
         raise InputError(f"{path}: not a table of mien: no columns frame and time")
-    names = [name for name in COLUMNS if name in header]
+    names = ordered(header)
     left_out = [name for name in header if name not in names]
     if kind == "parquet":
         return names, left_out, _parquet_blocks(path, names)
@@ -197,14 +209,31 @@ def _parquet_blocks(path: str | Path, names: Sequence[str]) -> Iterator[Block]:
         raise InputError(f"{path}: not a table of mien: {error}") from error
 
 
-def _face_blocks(faces: Iterator[Face]) -> Iterator[Block]:
-    while part := list(islice(faces, ROWS)):
+def ordered(names: Iterable[str]) -> list[str]:
+    """Those of ``COLUMNS`` that are among these, in their order."""
+    have = set(names)
+    return [name for name in COLUMNS if name in have]
+
+
+def face_blocks(faces: Iterable[Face], outputs: Sequence[str] = ()) -> Iterator[Block]:
+    """Faces as blocks with the columns of a table of faces in which ``outputs`` are read."""
+    waiting = iter(faces)
+    while part := list(islice(waiting, ROWS)):
         numbers = np.array([_numbers(face) for face in part]).T
         block: Block = dict(zip(table.NUMBERS, numbers, strict=True))
         block["source"] = np.array([face.source for face in part], object)
         for name in ("frame", "time", "track"):
             block[name] = np.array([getattr(face, name) for face in part], np.float64)
-        yield block
+        yield block | _reading_columns(part, table.columns_of(outputs))
+
+
+def _reading_columns(faces: Sequence[Face], names: Sequence[str]) -> Block:
+    """Columns of readings: NaN, or None for words, where there is nothing."""
+    rows = [face.readings.row(face.pose) if face.readings and names else {} for face in faces]
+    return {
+        name: np.array([row.get(name) for row in rows], object if name in TEXTS else np.float64)
+        for name in names
+    }
 
 
 def _numbers(face: Face) -> np.ndarray:

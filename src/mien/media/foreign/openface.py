@@ -13,13 +13,16 @@ which side of the face is nearer.
   image's right; y grows downwards, pitch upwards.
 - ``x_0 .. y_67``: ``dlib_x_0 .. dlib_y_67``, and ``box`` around them. There (0, 0) is the middle of
   the first pixel, here it is its corner.
-- ``AU*_r``, 0..5: ``AU*``. ``AU*_c``, 0 or 1: ``AU*_active``.
+- ``AU*_r``, 0..5: ``AU*``. ``AU*_c``, 0 or 1: ``AU*_active``; where that is not told, whether
+  ``AU*`` is at least 1, a trace.
 
 Left out, since mien's tables have nothing like it: gaze rays, eye landmarks, ``pose_T``, landmarks
 in millimetres and the shape's parameters.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import csv
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ from mien.errors import InputError, UsageError
 from mien.face import DLIB_68
 from mien.media.blocks import Block
 from mien.media.files import atomic
-from mien.media.measures import BOX, DLIB, GAZE, KEYS, POSE, au, write_rows
+from mien.media.measures import BOX, DLIB, GAZE, KEYS, POSE, au
 
 INTENSITIES = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 PRESENCES = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 28, 45)
@@ -38,6 +41,7 @@ ANGLES = ("gaze_angle_x", "gaze_angle_y")
 POINTS = tuple(f"{axis}_{index}" for axis in "xy" for index in range(68))
 FIRST = ("frame", "face_id", "timestamp", "confidence", "success")
 PIXEL_CENTRE = 0.5
+TRACE = 1.0  # intensity A of FACS
 EXACT = ("timestamp", *ROTATIONS, *ANGLES)  # 4 decimals of a radian are but 0.006 degrees
 
 UNITS = {
@@ -145,9 +149,15 @@ def columns(names: Iterable[str]) -> tuple[list[str], list[str]]:
             taken |= {*sources}
     if POINTS[0] in wanted:
         taken |= {*BOX}
-    wanted += [name for name, source in UNITS.items() if source in have]
+    wanted += [name for name in UNITS if _source(name, have)]
     taken |= {*UNITS.values()}
     return wanted, [name for name in names if name not in taken]
+
+
+def _source(name: str, have: Collection[str]) -> str | None:
+    """The column of mien's that an action unit's comes from; None if there is none."""
+    intensity = au(int(name[2:4]))
+    return UNITS[name] if UNITS[name] in have else intensity if intensity in have else None
 
 
 def write(path: str | Path, names: Sequence[str], blocks: Iterable[Block]) -> int:
@@ -159,10 +169,32 @@ def write(path: str | Path, names: Sequence[str], blocks: Iterable[Block]) -> in
     path = Path(path)
     if path.suffix != ".csv":
         raise UsageError(f"{path}: OpenFace's tables are .csv")
+    count = 0
+    with open_table(path, names) as add:
+        for block in _of_one_source(blocks):
+            add(block)
+            count += len(block["frame"])
+    return count
+
+
+@contextmanager
+def open_table(path: str | Path, names: Sequence[str]) -> Iterator[Callable[[Block], None]]:
+    """A new table that takes blocks with the columns ``names``, of one source.
+
+    ``path`` appears when the block of code ends without an error. Raises MienError when it cannot
+    be written.
+    """
     wanted, _ = columns(names)
-    with atomic(path) as temporary:
-        tables = (to_openface(block, wanted) for block in _of_one_source(blocks))
-        return write_rows(temporary, wanted, tables, _spelled)
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(wanted)
+
+        def add(block: Block) -> None:
+            table = to_openface(block, wanted)
+            spelled = [[_spelled(name, v) for v in table[name].tolist()] for name in wanted]
+            writer.writerows(zip(*spelled, strict=True))
+
+        yield add
 
 
 def to_openface(block: Block, wanted: Sequence[str]) -> Block:
@@ -185,12 +217,22 @@ def to_openface(block: Block, wanted: Sequence[str]) -> Block:
         sources = DLIB if DLIB[0] in block else [f"{a}_{i}" for a in "xy" for i in DLIB_68]
         pairs = zip(POINTS, sources, strict=True)
         table |= {name: block[source] - PIXEL_CENTRE for name, source in pairs}
-    table |= {name: block[source] for name, source in UNITS.items() if name in wanted}
+    table |= {name: _unit(block, name) for name in UNITS if name in wanted}
     success = np.zeros(count, bool)
     for name in wanted[len(FIRST) :]:
         success |= np.isfinite(table[name])
     table["success"] = success.astype(np.float64)
     return table
+
+
+def _unit(block: Block, name: str) -> np.ndarray:
+    """An action unit's column of OpenFace."""
+    source = _source(name, block)
+    assert source is not None
+    values = block[source]
+    if source == UNITS[name]:
+        return values
+    return np.where(np.isnan(values), np.nan, values >= TRACE)
 
 
 def _of_one_source(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -11,7 +11,7 @@ DEV := $(VENV)/.stamp-dev
 .PHONY: help demo test lint types bench docs clean
 
 help:
-	@echo 'make demo    measure the face in a photo, rebuild its head, let it move: demo/ (core only, no torch)'
+	@echo 'make demo    measure the face in a photo, rebuild its head, let it move and speak: demo/ (core only, no torch)'
 	@echo 'make test    lint, types, layers, then all tests (under 15 minutes on 2 cores)'
 	@echo 'make lint    ruff (rules and format) and the layers of the imports'
 	@echo 'make types   pyright'
@@ -25,7 +25,10 @@ demo: $(CORE)
 	@$(BIN)/mien reconstruct docs/pictures/astronaut.jpg --out demo/head
 	@$(BIN)/python -c 'from mien.jobs.animate import demo_motion; demo_motion().save("demo/hello.csv")'
 	@$(BIN)/mien animate docs/pictures/astronaut.jpg --motion demo/hello.csv --out demo/hello.mp4
-	@echo 'In demo/: faces.csv, annotated/astronaut.jpg, head/head.glb, head/turntable.mp4, hello.mp4.'
+	@$(BIN)/mien animate docs/pictures/astronaut.jpg --audio docs/pictures/hello.ogg --emotion happy:0.4 \
+		--size 512 --out demo/speaking.mp4
+	@$(BIN)/mien provenance demo/speaking.mp4
+	@echo 'In demo/: faces.csv, annotated/astronaut.jpg, head/head.glb, head/turntable.mp4, hello.mp4, speaking.mp4.'
 
 # In two processes, which tests/conftest.py shares the tests out to.
 test: lint types

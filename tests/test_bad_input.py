@@ -244,7 +244,8 @@ def test_a_video_with_a_rotation_flag_is_analysed_upright(tmp_path, astronaut, u
     assert mien([path], tmp_path / "out", "--annotate", "--max-faces", "1") == 0
     assert distance(largest_face(tmp_path / "out", path), upright) < 0.05
     drawn = next(iter(Video(tmp_path / "out" / "annotated" / "phone.mp4").frames())).image
-    assert np.abs(drawn.astype(int) - portrait(astronaut)).mean() < 20, "annotated upright"
+    upright_part = drawn[:, :192].astype(int)  # what is read stands in a panel at its right
+    assert np.abs(upright_part - portrait(astronaut)).mean() < 20, "annotated upright"
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "avi"])

@@ -110,7 +110,15 @@ def test_help_is_a_map_of_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     panels = re.findall(r"^(\w[\w ]*):\n((?:  (?!--).*\n)+)", printed, re.MULTILINE)
     assert {name: re.findall(r"^  (\w+) ", lines, re.MULTILINE) for name, lines in panels} == {
-        "See a face": ["analyze", "reconstruct", "verify", "cluster", "convert", "provenance"],
+        "See a face": [
+            "analyze",
+            "reconstruct",
+            "verify",
+            "cluster",
+            "convert",
+            "report",
+            "provenance",
+        ],
         "Move a face": ["animate"],
         "Measure": ["parity", "claim", "evaluate", "bench"],
         "Train": ["train", "export", "world"],

@@ -176,3 +176,10 @@ def test_rows_of_a_replay_are_those_whose_task_was_asked_for() -> None:
     repeated = replay(system, recorded(images[:1], [2, 2, 4]))
     torch.testing.assert_close(repeated["headpose"], alone[0]["headpose"].repeat(2, 1))
     assert repeated["age"].shape == (1, 8)
+
+
+def test_people_beyond_the_classifier_are_not_known_to_it():
+    system = FaceXFormer(FaceXFormerConfig.tiny())
+    batch = system.example(4)
+    batch["identity"] = torch.tensor([4, 99, 2999, -1])
+    assert system.losses(batch)["identity"] == 0

@@ -1,6 +1,8 @@
 """SMIRK: what the mesh says, what the renderer may see, and who learns in whose turn."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_systems import Repeated
 
+from mien.cli import main
 from mien.errors import InputError, MienError
 from mien.face import BLENDSHAPES
+from mien.find.finder import FaceFinder
 from mien.head.model import HeadModel
+from mien.media.image import read_image
 from mien.nn.heads import OPEN, STEP, TEMPLATES, Code, FlameHead, MienHead, placed, rotations
 from mien.nn.mesh_mask import grown, hull, masked, moved_pixels
 from mien.nn.perceptual import Judge, ResNet50, Vgg16, feature_distance
 from mien.systems.official import load_official
+from mien.systems.reconstruct.reader import HeadReader, fit_of, met
 from mien.systems.reconstruct.smirk import Smirk, SmirkConfig, other_expressions, shaded
+from mien.train import checkpoint, engine
 from mien.train.engine import Options, Run
+
+ASTRONAUT = Path(__file__).parent.parent / "docs" / "pictures" / "astronaut.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -388,3 +397,83 @@ def test_the_emotion_loss_teaches_the_mesh_and_not_the_renderer(system: Smirk) -
     for name, value in system.generator.named_buffers():
         assert torch.equal(value, before[name])
     assert system.generator.training
+
+
+# -- `mien reconstruct --system smirk` ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run as it was before its first step: faces of mean shape in the middle of the crop."""
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    system = Smirk.build("tiny")
+    engine.write_config(folder, system, system.stages(), {})
+    checkpoint.save_tensors(system.state_dict(), folder / "model.safetensors")
+    return folder
+
+
+def test_a_code_is_the_same_head_in_the_picture(head: MienHead) -> None:
+    """What the fit projects is what the system has placed in its crop."""
+    torch.manual_seed(3)
+    expression = torch.from_numpy(head.code_of({"": {"mouthSmileLeft": 0.8, "browInnerUp": 0.5}}))
+    one = code(
+        pose=torch.tensor([[0.2, -0.3, 0.1]]), shape=torch.randn(1, 80) / 2,
+        expression=expression.float(), eyelids=torch.tensor([[0.5, 0.0]]),
+        jaw=torch.tensor([[0.2, -0.1, 0.0]]), camera=torch.tensor([[6.5, 0.02, -0.01]]),
+    )  # fmt: skip
+    size, place = 224, np.array([[1.5, 0, 80.0], [0, 1.5, -20.0]])
+    fit = fit_of(one, place, size, (320.0, 240.0))
+    model = HeadModel.bundled()
+    seen = placed(head.points(head.vertices(one)), one.camera)[0, :, :2].numpy()
+    truth = (seen + 1) * size / 2 * 1.5 + (80, -20)
+    found = fit.camera.project(model.landmarks(fit.vertices(model)))[:468, :2]
+    away = np.linalg.norm(found - truth, axis=1) / np.ptp(truth[:, 0])
+    assert np.median(away) < 0.003 and away.max() < 0.03
+    assert fit.expression[BLENDSHAPES.index("jawRight")] == pytest.approx(0.5)
+    assert fit.expression[BLENDSHAPES.index("eyeBlinkLeft")] == 0.5
+    again = met(fit, np.column_stack([fit.camera.project(model.landmarks(fit.vertices(model)))]),
+                model)  # fmt: skip
+    assert again.error == pytest.approx(0, abs=1e-6) and again.quality == 1
+
+
+def test_a_photo_is_reconstructed_by_the_system(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "head"
+    args = ["reconstruct", str(ASTRONAUT), "--out", str(out), "--no-turntable", "--quiet",
+            "--system", "smirk", "--run", str(trained)]  # fmt: skip
+    assert main(args) == 0
+    said = json.loads((out / "head.json").read_text())
+    assert (out / "head.glb").stat().st_size > 0 and (out / "fit.png").exists()
+    assert 0 <= said["quality"] <= 1 and abs(said["pose_degrees"]["yaw"]) < 20
+    with np.load(out / "head.npz") as arrays:
+        assert arrays["identity"].shape == (80,) and arrays["expression"].shape == (52,)
+
+
+def test_a_person_is_the_same_in_all_frames(trained: Path) -> None:
+    image = read_image(ASTRONAUT)
+    landmarks = FaceFinder.bundled().find([image])[0][0].landmarks
+    assert landmarks is not None
+    reader = HeadReader("smirk", trained)
+    fits = reader.read_clip([image, image, image[:, ::-1]], [landmarks, None, landmarks])
+    assert fits[1] is None and fits[0] is not None and fits[2] is not None
+    np.testing.assert_array_equal(fits[0].identity, fits[2].identity)
+
+
+def test_weights_over_flame_are_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MIEN_FLAME", raising=False)
+    small = SmirkConfig(size=32, head="flame", shapes=300, expressions=50, encoder_width=0.25,
+                        width=8, residual=1)  # fmt: skip
+    system = Smirk(small)
+    engine.write_config(tmp_path, system, system.stages(), {})
+    checkpoint.save_tensors(system.state_dict(), tmp_path / "model.safetensors")
+    args = ["reconstruct", str(ASTRONAUT), "--out", str(tmp_path / "head"), "--system", "smirk"]
+    assert main([*args, "--run", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "over FLAME" in line and "mien train smirk" in line
+    assert not (tmp_path / "head").exists()
+    assert main(args) == 1
+    assert "smirk has no weights on this machine" in capsys.readouterr().err
+    assert main([*args[:-1], "fsrt"]) == 2
+    assert "is not reconstruction" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from mien import systems
+from mien.cli import main
 from mien.errors import UsageError
 from mien.train.engine import Options, Run
 
@@ -17,9 +18,16 @@ SLUGS = list(systems.available())
 # Learned parameters at paper size, from the card of the method (mien's own: from its model card).
 PARAMETERS = {
     "mien-embedding": 1_410_560,
+    "mien-animator": 424_973,
+    "mien-sync": 178_562,
     "mien-detector": 485_919,
     "mien-landmarks": 1_967_451,
-    "mien-base": 5_175_800,
+    "mien-base": 5_475_187,
+    "mien-guard": 946_900,
+    # 303,284,226 as published, where every norm is there twice: 102,400 numbers are its frozen copy
+    "clip-deepfake": 303_181_826,
+    # encoder 18,234,034, generator 19,948,195, critics 6,001 of codes and 8,677,137 of pictures
+    "caae": 46_865_367,
     "facexformer": 91_985_943,
     # 303,355,957 of the fine-tuned ViT-L, 26,141,440 of its masked autoencoder's norm and decoder
     "kd-landmarks": 24_208_616,
@@ -27,6 +35,8 @@ PARAMETERS = {
     "fmae-iat": 329_497_397,
     # over mien's own head; 34,967,092 over FLAME, as published
     "smirk": 34_752_789,
+    # 61,789,947 with the keypoint detector, 6,846,849 of the critic
+    "fsrt": 68_636_796,
     # 64,987,972 of the recorded one, 20 more blocks and the heads of BIWI and Multiface
     "unitalker": 317_175_620,
 }
@@ -178,3 +188,19 @@ def test_an_unknown_slug_names_the_known_ones():
 def test_the_registry_imports_no_torch():
     code = "import sys, mien.systems; mien.systems.available(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_sheet_says_what_the_systems_are():
+    from mien.systems.sheet import described
+
+    ours = [slug for slug in SLUGS if systems.available()[slug].module.startswith("mien.")]
+    assert {slug: described(slug) for slug in ours} == systems.facts(), (
+        "python -m mien.systems.sheet writes it anew"
+    )
+
+
+def test_the_list_tells_licence_size_and_claim(capsys):
+    assert main(["systems", "list"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    (row,) = [row for row in rows if row.startswith("facenet ")]
+    assert "represent" in row and "7.46M" in row and "3 of 4 held" in row

@@ -21,9 +21,12 @@ from mien.cli import (
     convert,
     evaluate,
     export,
+    guard,
     parity,
     provenance,
     reconstruct,
+    reenact,
+    report,
     systems,
     train,
     verify,
@@ -75,9 +78,12 @@ app.command("reconstruct", rich_help_panel=SEE, epilog=reconstruct.EXAMPLES)(
     reconstruct.reconstruct
 )
 app.command("verify", rich_help_panel=SEE, epilog=verify.EXAMPLES)(verify.verify)
+app.command("guard", rich_help_panel=SEE, epilog=guard.EXAMPLES)(guard.guard)
 app.command("cluster", rich_help_panel=SEE, epilog=cluster.EXAMPLES)(cluster.cluster)
 app.command("convert", rich_help_panel=SEE, epilog=convert.EXAMPLES)(convert.convert)
+app.command("report", rich_help_panel=SEE, epilog=report.EXAMPLES)(report.report)
 app.command("animate", rich_help_panel=MOVE, epilog=animate.EXAMPLES)(animate.animate)
+app.command("reenact", rich_help_panel=MOVE, epilog=reenact.EXAMPLES)(reenact.reenact)
 app.add_typer(world.app, name="world", rich_help_panel=TRAIN)
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel=MEASURE)
 app.add_typer(bench.app, name="bench", rich_help_panel=MEASURE)

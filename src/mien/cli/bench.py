@@ -13,12 +13,13 @@ CLIP = "mien bench analyze --clip talk.mp4 --out speed.json"
 PLAIN = "mien bench analyze"
 RASTER = "mien bench raster --out raster.json"
 RENDER = "mien bench render --out render.json"
+ANIMATE = "mien bench animate --out animate.json"
 WORLD = "mien bench world --out world.json"
 
 app = typer.Typer(
     cls=Map,
     help="Measure speed, side by side with other tools.",
-    epilog=examples(PLAIN, CLIP, RASTER, RENDER, WORLD),
+    epilog=examples(PLAIN, CLIP, RASTER, RENDER, ANIMATE, WORLD),
     rich_markup_mode=None,
 )
 
@@ -72,6 +73,14 @@ def render(out: Result = None) -> None:
     from mien.evaluate.bench_render import render as bench_render
 
     bench_render(out)
+
+
+@app.command(epilog=examples(ANIMATE, "mien bench animate"))
+def animate(out: Result = None) -> None:
+    """Frames per second of a photo that speaks, stage by stage, and memory in its length."""
+    from mien.evaluate.bench_animate import animate as bench_animate
+
+    bench_animate(out)
 
 
 @app.command(epilog=examples(WORLD, "mien bench world"))

@@ -17,6 +17,8 @@ BASE = "mien evaluate base --run runs/base --out base.json"
 HEADS = "mien evaluate heads --out heads.json"
 REFINEMENT = "mien evaluate refinement --out refinement.json"
 REALISM = "mien evaluate realism --out realism.json"
+ANIMATION = "mien evaluate animation --out animation.json"
+GUARD = "mien evaluate guard --album forged/test --out guard.json"
 VERIFICATION = "mien evaluate verification --out verification.json"
 
 Peers = Annotated[
@@ -187,3 +189,136 @@ def verification(
     from mien.evaluate.verification import main
 
     main(data, out, limit, people, peers, peers_env)
+
+
+@app.command(epilog=examples(ANIMATION, "mien evaluate animation --limit 5"))
+def animation(out: Result = None, limit: Limit = None) -> None:
+    """How well a voice moves the mouth: on voices of the world that were not learned from."""
+    from mien.evaluate.animation import main
+
+    main(out, limit)
+
+
+@app.command(epilog=examples(GUARD, "mien evaluate guard --album forged/test --limit 20"))
+def guard(
+    data: Data,
+    album: Annotated[
+        Path,
+        typer.Option(
+            "--album", metavar="DIR", exists=True, file_okay=False,
+            help="Album of real and forged portraits that python -m mien.train.forged made.",
+        ),
+    ],
+    unseen: Annotated[
+        Path | None,
+        typer.Option(
+            "--unseen", metavar="DIR", exists=True, file_okay=False,
+            help="Another one, of kinds of forgeries that were never trained.",
+        ),
+    ] = None,
+    left_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--left-out", metavar="FAMILY=FILE",
+            help="ONNX file of a detector that was trained without a family; may be repeated.",
+        ),
+    ] = None,
+    out: Result = None,
+    limit: Limit = None,
+) -> None:  # fmt: skip
+    """Forged or not: seen and unseen manipulations, real clips and photos, corruptions."""
+    from mien.evaluate.guard import main
+
+    pairs = [item.partition("=") for item in left_out or ()]
+    main(data, album, out, limit, unseen, {family: Path(file) for family, _, file in pairs})
+
+
+@app.command(epilog=examples("mien evaluate sync --out sync.json", "mien evaluate sync --limit 5"))
+def sync(data: Data, out: Result = None, limit: Limit = None) -> None:
+    """Whether mien-sync finds by how much lips and sound are off."""
+    from mien.evaluate.lipsync import main
+
+    main(data, out, limit)
+
+
+@app.command(
+    epilog=examples(
+        "mien evaluate motion curves.npz --sound voice.wav",
+        "mien evaluate motion curves.csv --truth recorded.csv --out motion.json",
+        "mien evaluate motion curves.npz --sound voice.wav --transcript 'Big blue boats.'",
+    )
+)
+def motion(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MOTION", exists=True, dir_okay=False, show_default=False,
+            help="Live Link Face .csv, or mien's .npz.",
+        ),
+    ],
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--truth", metavar="FILE", exists=True, dir_okay=False,
+            help="The motion that it should be: as long, and as many frames a second.",
+        ),
+    ] = None,
+    sound: Annotated[
+        Path | None,
+        typer.Option(
+            "--sound", metavar="FILE", exists=True, dir_okay=False,
+            help="What is said meanwhile, from the first frame on: a sound or a video.",
+        ),
+    ] = None,
+    transcript: Annotated[
+        str | None,
+        typer.Option(
+            "--transcript", metavar="TEXT", help="What is said: tells when the lips must meet."
+        ),
+    ] = None,
+    language: Annotated[
+        str, typer.Option("--language", metavar="CODE", help="Of the transcript.")
+    ] = "en-us",
+    out: Result = None,
+) -> None:  # fmt: skip
+    """How well a face moves: lips, upper face, closures, sync with the sound, beats, jitter."""
+    from mien.evaluate.motion import main
+
+    main(file, truth, sound, transcript, language, out)
+
+
+@app.command(
+    epilog=examples(
+        "mien evaluate reenactment made.mp4 --driving talk.mp4 --portrait photo.jpg",
+        "mien evaluate reenactment made.mp4 --driving talk.mp4 --portrait first.png --same",
+    )
+)
+def reenactment(
+    made: Annotated[
+        Path,
+        typer.Argument(
+            metavar="VIDEO", exists=True, dir_okay=False, show_default=False,
+            help="What was made, by any method.",
+        ),
+    ],
+    driving: Annotated[
+        Path,
+        typer.Option(
+            "--driving", metavar="VIDEO", exists=True, dir_okay=False, help="What drove it."
+        ),
+    ],
+    portrait: Annotated[
+        Path,
+        typer.Option(
+            "--portrait", metavar="PHOTO", exists=True, dir_okay=False, help="Who was to be shown."
+        ),
+    ],
+    same: Annotated[
+        bool, typer.Option("--same", help="The portrait is of the driving video: compare pixels.")
+    ] = False,
+    out: Result = None,
+) -> None:  # fmt: skip
+    """How well a person moves as the driver does, and stays who he is: CSIM, AED, APD, flicker."""
+    from mien.evaluate.reenactment import main
+
+    main(made, driving, portrait, same, out)

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from mien.cli.map import examples
-from mien.cli.options import Credentials, Device
+from mien.cli.options import Credentials, Device, Run, Weights
 from mien.errors import MienError, UsageError
 
 EXAMPLES = examples(
     "mien reconstruct photo.jpg --out head",
     "mien reconstruct family.jpg --face all --out heads",
     "mien reconstruct talk.mp4 --out head --no-turntable",
+    "mien reconstruct photo.jpg --system smirk --run runs/smirk --out head",
 )
 
 
@@ -36,6 +37,17 @@ def reconstruct(
     refine: Annotated[
         bool, typer.Option("--refine", help="Improve the fit by comparing pixels (needs torch).")
     ] = False,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system",
+            metavar="SLUG",
+            help="Read the head by this system; see `mien systems list`.  [default: a fit to"
+            " landmarks]",
+        ),
+    ] = None,
+    weights: Weights = None,
+    run: Run = None,
     turntable: Annotated[
         bool, typer.Option("--turntable/--no-turntable", help="Also write a turning head as video.")
     ] = True,
@@ -53,7 +65,8 @@ def reconstruct(
     started, told = time.monotonic(), []
     heads = run_reconstruct(
         source, out, face=_choice(face), refine=refine, turntable=turntable,
-        credentials=credentials, device=device, on_warning=told.append,
+        credentials=credentials, system=system, run=run, weights=weights, device=device,
+        on_warning=told.append,
     )  # fmt: skip
     if not quiet:
         for head in heads:

@@ -23,7 +23,7 @@ EXAMPLES = examples(
 
 def _usual(system: "System") -> str:
     """Where a system learns from, if nobody says: the face world, if that has what it needs."""
-    if all(stage.data in ("faces", "people") for stage in system.stages()):
+    if all(stage.data in ("faces", "people", "voices") for stage in system.stages()):
         return "world:"
     return f"portraits:{Path(os.environ.get('MIEN_SHARED') or '../shared') / 'data'}"
 

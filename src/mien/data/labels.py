@@ -151,12 +151,15 @@ WORDS: Mapping[str, Word] = {
     "traits": Word((len(TRAITS),), "int64", "TRAITS: 1 there, 0 not, -1 unknown"),
     "quality": Word((), "float32", "0 to 1: how much of the face's detail is left; NaN unknown"),
     "audio": Word(("samples",), "float32", "sound at 16 kHz, mono, -1 to 1"),
+    "heard": Word(("rows", "features"), "float32", "rows of mien.voice.features"),
+    "spoken": Word(("steps", "answers"), "float32", "answers of mien.voice.animator"),
     **{
         f"motion_{name}": Word(("frames", width), "float32", f"{meaning}; NaN where unknown")
         for name, (width, meaning) in MOTIONS.items()
     },
     "forged": Word((), "int64", "1 manipulated, 0 genuine, -1 unknown"),
     "manipulation": Word((), "int64", "index in MANIPULATIONS, -1 unknown"),
+    "forged_mask": Word(("S", "S"), "float32", "0 to 1: how far a pixel is forged; NaN unknown"),
     "head_identity": Word((80,), "float32", "identity code of mien's own head; NaN where unknown"),
     "flame_shape": Word(("shapes",), "float32", "shape code of FLAME; NaN where unknown"),
 }

@@ -296,8 +296,9 @@ def _circumstances(report: dict[str, Any]) -> str:
     code = f"commit `{commit['id'][:10]}`" + (" with changes" if commit["dirty"] else "") \
         if commit else "commit unknown"  # fmt: skip
     share = "" if results["scale"] == 1 else f" {100 * results['scale']:.0f} % of the usual size."
+    shown = f"Pictures of {results['side']} pixels" if results["side"] else "Pieces of speech"
     return (
-        f"Pictures of {results['side']} pixels: {data}. Steps of each run: {steps}. Seeds "
+        f"{shown}: {data}. Steps of each run: {steps}. Seeds "
         f"{', '.join(map(str, results['seeds']))}.{share}\n"
         f"{report['date'][:10]}, {code}, {host['cpu']}, torch {report['versions']['torch']}; "
         f"{results['minutes']:.0f} minutes of processor time for training."

@@ -283,10 +283,10 @@ def _gltf(
         "bufferViews": binary.views,
         "buffers": [{"byteLength": len(binary.data)}],
     }
-    return _packed(document, bytes(binary.data))
+    return packed(document, bytes(binary.data))
 
 
-def _packed(document: dict[str, Any], data: bytes) -> bytes:
+def packed(document: dict[str, Any], data: bytes) -> bytes:
     """The container of glTF 2.0, section 4: a header, then chunks of whole words."""
     text = json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)

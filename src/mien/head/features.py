@@ -298,6 +298,23 @@ def tooth_colour(photo: np.ndarray, mouth: np.ndarray, light: np.ndarray) -> np.
     return colour if pale else usual
 
 
+def without_mouth(photo: np.ndarray, mouth: np.ndarray, line: float) -> np.ndarray:
+    """The photo (h, w, 3) as float32 with lips where ``mouth`` (h, w) bool is, and ``line`` pixels
+    around it."""
+    out = photo.astype(np.float32)
+    rows, columns = (np.flatnonzero(mouth.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return out
+    margin = int(4 * line) + 4
+    top, left = max(rows[0] - margin, 0), max(columns[0] - margin, 0)
+    crop = np.s_[top : rows[-1] + margin, left : columns[-1] + margin]
+    away = cv2.distanceTransform(1 - mouth[crop].astype(np.uint8), cv2.DIST_L2, 5)
+    known = ((away - line) / max(0.5 * line, 0.5)).clip(0, 1)
+    filled = pull_push(out[crop], known.astype(np.float32))
+    out[crop] = filled + known[..., None] * (out[crop] - filled)
+    return out
+
+
 def eroded(mask: np.ndarray, pixels: float) -> np.ndarray:
     """A soft mask (h, w) float32 that is 0 ``pixels`` within the border of a bool mask."""
     inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)

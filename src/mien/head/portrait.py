@@ -46,6 +46,8 @@ AROUND = 0.8  # of the head's height, what of the photo around the head may move
 FOLLOWING = 38.0  # mm beside the face over which what is around follows the skin
 ANCHORS = 900
 OPENING = 4.0  # mm of the lips, over which the photo's mouth gives way to the model's
+LIP_LINE = 0.8  # mm of the lips around an open mouth that the photo mixes with what is behind
+LIPS_MOVED = 0.7  # mm, from which on they are drawn without that
 TURNED, OPENED = 3.0, 1.0  # degrees of the eyes and mm of the lids, over which eyes do so
 BEHIND = {
     INNER: 2.0,
@@ -62,7 +64,8 @@ class Portrait:
     """One face of one photo, prepared to be moved.
 
     It takes about a second to make, and then some 30 ms for a frame of 512 x 512 pixels. ``alpha``
-    (H, W) float32 is how much of each pixel of the photo is the person.
+    (H, W) float32 is how much of each pixel of the photo is the person, ``opening`` the widest gap
+    of its lips in mm.
     """
 
     def __init__(
@@ -175,13 +178,13 @@ class Portrait:
         light = features.light_of(self._photo, kinds == SKIN)
         tooth = features.tooth_colour(self._photo, mouth, light)
         self._colours = features.inner_colours(self._part, light, tooth)
-        self._opening = self._lips_apart(self._source)
+        self.opening = self._lips_apart(self._source)
+        self._skin = features.without_mouth(self._photo, mouth, max(LIP_LINE * self._per_mm, 1.0))
 
     def _prepare_eyes(self) -> None:
         """The photo with eyes without lids, and with lids without eyes."""
         kinds = self._kinds(self._at_rest.index)
         self._eyes = self._photo.astype(np.float32)
-        self._lids = self._photo.astype(np.float32)
         self._lashes = features.lashes(self._part)
         for kind in (LEFT_EYE, RIGHT_EYE):
             self._complete_eye(kind, kinds == kind)
@@ -197,7 +200,7 @@ class Portrait:
             return
         crop = np.s_[low[1] : high[1], low[0] : high[0]]
         mask = features.eroded(shown[crop], max(0.2 * radius, 0.7))
-        self._lids[crop] = features.without_eye(self._lids[crop], shown[crop], radius)
+        self._skin[crop] = features.without_eye(self._skin[crop], shown[crop], radius)
         self._eyes[crop] = features.complete_eye(self._eyes[crop], mask, centre - low, radius)
 
     # -- frames --------------------------------------------------------------------------------
@@ -277,7 +280,7 @@ class Portrait:
         arguments = (
             drawn.index, drawn.weights, part.model.triangles, part.kind, self._texture_places(x),
             self._alpha * outline.astype(np.float32), self._tint(x, facing),
-            self._lid_shares(weights), self._lashes, self._photo, self._eyes, self._lids,
+            self._unfolded(x, weights), self._lashes, self._photo, self._eyes, self._skin,
             self._mouth, share, self._shadow(drawn.index, share), person, self._background,
         )  # fmt: skip
         out = np.empty(self._photo.shape, np.float32)
@@ -325,8 +328,8 @@ class Portrait:
             at = BLENDSHAPES.index(name)
             before = self.fit.expression[at]
             out[part.lids == side] = ((weights[at] - before) / max(1 - before, 1e-3)).clip(0, 1)
-        if self._opening > 0.5:
-            out[part.lips] = np.clip(1 - self._lips_apart(x) / self._opening, 0, 1)
+        if self.opening > 0.5:
+            out[part.lips] = np.clip(1 - self._lips_apart(x) / self.opening, 0, 1)
         return out
 
     def _shares(self, x: np.ndarray, gaze: np.ndarray) -> np.ndarray:
@@ -337,17 +340,20 @@ class Portrait:
             degrees = float(np.linalg.norm(gaze[eye] - self.fit.gaze[eye]))
             opened = lids.gap[eye] @ (self._source - x)[lids.margin[eye], 1]
             share[kind] = np.clip(max(degrees / TURNED, float(opened.max()) / OPENED), 0, 1)
-        grown = self._lips_apart(x) - self._opening - 0.3
+        grown = self._lips_apart(x) - self.opening - 0.3
         share[TEETH] = share[INNER] = np.clip(grown / OPENING, 0, 1)
         return smoothstep(share)
 
-    def _lid_shares(self, weights: np.ndarray) -> np.ndarray:
-        """How much of the skin (V,) float32 is lid that the photo shows folded."""
+    def _unfolded(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """How much of the skin (V,) float32 is not as the photo shows it: lids that were folded,
+        lips that were beside teeth and have moved away from them."""
         out = np.zeros(len(self._source), np.float32)
         for side, name in enumerate(("eyeBlinkLeft", "eyeBlinkRight")):
             at = BLENDSHAPES.index(name)
             closed = np.clip((weights[at] - self.fit.expression[at]) * 2.5, 0, 1)
             out[self._part.lids == side] = closed
+        lips = self._part.lips
+        out[lips] = (np.abs(x - self._source)[lips].max(1) / LIPS_MOVED).clip(0, 1)
         return out
 
     def _facing(self, x: np.ndarray) -> np.ndarray:

@@ -81,7 +81,7 @@ class Transfer:
         vertices = np.flatnonzero(weights > 0)
         start = self._mine.neutral[vertices]
         mine = model.landmarks(self._mine.neutral)[landmarks]
-        turn, scale, shift = _similarity(mine, points)
+        turn, scale, shift = similarity(mine, points)
         moved = scale * start @ turn.T + shift
         warped = (
             moved
@@ -128,11 +128,11 @@ class Transfer:
             raise ValueError(f"a code has {len(source)} values, not {code.shape[-1]}")
         normal = target @ target.T + self._ridge * np.eye(len(target))
         flat = code.reshape(-1, len(source)) @ (source @ target.T)
-        solved = _bounded(normal, flat, lowest, highest)
+        solved = bounded(normal, flat, lowest, highest)
         return solved.reshape(*code.shape[:-1], len(target))
 
 
-def _bounded(
+def bounded(
     normal: np.ndarray,
     right: np.ndarray,
     lowest: np.ndarray | float,
@@ -170,7 +170,7 @@ def _weights(model: HeadModel) -> np.ndarray:
     return np.where(np.isfinite(weights), weights, 0)
 
 
-def _similarity(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+def similarity(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Rotation, scale and shift of ``scale * R @ source + shift`` (Umeyama 1991)."""
     a, b = source - source.mean(0), target - target.mean(0)
     u, singular, vt = np.linalg.svd(b.T @ a)

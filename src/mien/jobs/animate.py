@@ -15,7 +15,8 @@ from mien.face import BLENDSHAPES, Motion
 from mien.find.finder import FaceFinder
 from mien.find.tracker import Tracker
 from mien.head.fit import Fitter
-from mien.head.portrait import Portrait
+from mien.head.portrait import THREADS, Portrait
+from mien.jobs.animate_write import Encoder
 from mien.jobs.person import choose, motion_of, size_of
 from mien.jobs.person import watch as person_in
 from mien.media.files import check_readable
@@ -29,6 +30,14 @@ LARGEST_SIDE = 1920  # pixels, to which larger portraits are reduced
 LARGEST_YAW = 60.0  # degrees; beyond it half of the face is not in the photo
 CUT_OFF = 0.05  # of the landmarks, that may be outside the picture
 LEAST_QUALITY = 0.4
+SIZES = 64, LARGEST_SIDE  # pixels of a square about the head
+HEAD_ROOM = 2.0  # of the face's box, the side of that square
+SMALL = 600 * 600  # pixels of a picture, up to which a second thread is worth more to the encoder
+ON_LIPS = (0, 17, 37, 267, 84, 314, 40, 270, 91, 321)
+AROUND_LIPS = (164, 18, 200, 57, 287, 165, 391, 43, 273)
+ABOVE = (9, 151, 108, 337, 6, 197, 66, 296)  # on the forehead and the bridge of the nose
+LEAST_LIPS = 0.03  # how much redder lips are than what is around them: 0.04 and more
+FOREIGN = 0.1  # colour of a mask, away from that of the forehead
 MOTION_SUFFIXES = (".csv", ".npz")
 FEWEST_SEEN = 2  # frames of a driving video with a face
 
@@ -54,6 +63,7 @@ def animate(
     face: int | Literal["largest"] | None = None,
     strength: float = 1.0,
     fps: float | None = None,
+    size: int | None = None,
     credentials: bool = True,
     mark: bool = False,
     device: str = "cpu",
@@ -69,6 +79,7 @@ def animate(
         do not make a choice necessary.
     strength: of the motion; 1 is as it is.
     fps: frame rate of a ``.csv`` that is too short to tell.
+    size: pixels of a square about the head; None: the whole photo, at its own resolution.
     credentials: sign the video as synthetic (:mod:`mien.media.provenance`). mark: write so into the
         corner of its pictures.
 
@@ -78,16 +89,16 @@ def animate(
     """
     out = Path(out)
     made = Generated(SourceType.COMPOSITE, "a photo set in motion", credentials, mark)
-    _check_out(out, portrait, motion)
+    check_out(out, portrait, motion)
     made.check(out)
     if not 0 <= strength <= 3:
         raise UsageError(f"the strength of a motion is 0 to 3, not {strength:g}")
     recorded = read_recording(motion, fps)  # first, since it takes no time
     finder, fitter = FaceFinder.bundled(device), Fitter()
-    prepared = prepare(portrait, finder, fitter, face)
+    prepared = prepare(portrait, finder, fitter, face, size)
     driving = recorded or watch(motion, finder, fitter)
     frames = prepared.frames(driving.motion, strength)
-    with VideoWriter(out, driving.motion.fps, driving.sound, generated=made) as video:
+    with Encoder(VideoWriter(out, driving.motion.fps, driving.sound, generated=made)) as video:
         for frame, time in zip(frames, driving.times or repeat(None), strict=False):
             video.write(frame, time)
     return len(driving.motion)
@@ -98,25 +109,71 @@ def prepare(
     finder: FaceFinder,
     fitter: Fitter,
     face: int | Literal["largest"] | None = None,
+    size: int | None = None,
 ) -> Portrait:
     """The portrait in a photo; arguments and errors as of :func:`animate`."""
-    image = _reduced(read_image(os.fspath(path)))
+    if size is not None and (not SIZES[0] <= size <= SIZES[1] or size % 2):
+        raise UsageError(f"a size is an even number, {SIZES[0]} to {SIZES[1]}, not {size}")
+    image = read_image(os.fspath(path))
+    if size is None:
+        image = _reduced(image)
     chosen = choose(finder.find([image])[0], face, path)
     assert chosen.landmarks is not None
     if size_of(chosen) < SMALLEST_FACE:
         raise InputError(f"{path}: the face is too small to be moved: {size_of(chosen):.0f} pixels "
                          f"of the {SMALLEST_FACE:.0f} that it takes")  # fmt: skip
-    size = image.shape[1], image.shape[0]
-    outside = ((chosen.landmarks[:, :2] < 0) | (chosen.landmarks[:, :2] > size)).any(1).mean()
-    if outside > CUT_OFF:
-        raise InputError(f"{path}: the picture's border cuts off {outside:.0%} of the face")
-    fit = fitter.fit(chosen.landmarks, size)
+    landmarks = chosen.landmarks
+    _check_border(path, landmarks, image)
+    if covered(image, landmarks):
+        raise InputError(f"{path}: something covers the mouth")
+    if size is not None:
+        image, landmarks = _square(image, landmarks, size)
+    fit = fitter.fit(landmarks, (image.shape[1], image.shape[0]))
     if abs(fit.pose.yaw) > LARGEST_YAW:
         raise InputError(f"{path}: the face is seen from the side; too little of it shows")
     if fit.quality < LEAST_QUALITY:
         raise InputError(f"{path}: the head model does not fit this face (quality "
                          f"{fit.quality:.2f} of 1)")  # fmt: skip
-    return Portrait(image, fit, fitter.model, landmarks=chosen.landmarks)
+    threads = 1 if image.shape[0] * image.shape[1] <= SMALL else THREADS
+    return Portrait(image, fit, fitter.model, landmarks=landmarks, threads=threads)
+
+
+def covered(image: np.ndarray, landmarks: np.ndarray) -> bool:
+    """Whether a mask, say, covers the mouth: no lips, and another colour than the face above.
+
+    It sees nothing in photos without colour, and not what has the colour of skin.
+    """
+    blurred = cv2.GaussianBlur(image, (0, 0), max(image.shape[0] / 200, 0.8))
+    last = np.array(image.shape[1::-1]) - 1
+
+    def colour(points: Sequence[int]) -> np.ndarray:
+        """Logarithms of red and blue over green, medians of the places of landmarks."""
+        x, y = landmarks[points, :2].clip(0, last).astype(int).T
+        red, green, blue = np.log(blurred[y, x].astype(np.float64) + 2).T
+        return np.median([red - green, blue - green], 1)
+
+    lips, around, above = colour(ON_LIPS), colour(AROUND_LIPS), colour(ABOVE)
+    return bool(lips[0] - around[0] < LEAST_LIPS and np.hypot(*(around - above)) > FOREIGN)
+
+
+def _check_border(path: str | os.PathLike[str], landmarks: np.ndarray, image: np.ndarray) -> None:
+    size = image.shape[1], image.shape[0]
+    outside = ((landmarks[:, :2] < 0) | (landmarks[:, :2] > size)).any(1).mean()
+    if outside > CUT_OFF:
+        raise InputError(f"{path}: the picture's border cuts off {outside:.0%} of the face")
+
+
+def _square(image: np.ndarray, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The square about a head, (size, size, 3), as far as the picture goes, and its landmarks."""
+    height, width = image.shape[:2]
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    side = round(min(HEAD_ROOM * float((high - low).max()), width, height))
+    first = ((low + high - side) / 2).clip(0, (width - side, height - side)).round().astype(int)
+    part = image[first[1] : first[1] + side, first[0] : first[0] + side]
+    way = cv2.INTER_AREA if size < side else cv2.INTER_CUBIC
+    moved = landmarks.copy()
+    moved[:, :2] -= first
+    return cv2.resize(part, (size, size), interpolation=way), moved * (size / side)
 
 
 def read_recording(path: str | os.PathLike[str], fps: float | None = None) -> Driving | None:
@@ -169,17 +226,20 @@ def _bump(at: np.ndarray, centre: float, width: float) -> np.ndarray:
     return near * near * (3 - 2 * near)
 
 
-def _check_out(out: Path, *inputs: str | os.PathLike[str]) -> None:
+def check_out(
+    out: Path, *inputs: str | os.PathLike[str], suffixes: Sequence[str] = WRITTEN_SUFFIXES
+) -> None:
     """Say before the work what would fail after it."""
-    if out.suffix.lower() not in WRITTEN_SUFFIXES:
-        raise UsageError(f"{out}: video is written as {', '.join(WRITTEN_SUFFIXES)}")
+    if out.suffix.lower() not in suffixes:
+        what = "video" if WRITTEN_SUFFIXES[0] in suffixes else "this"
+        raise UsageError(f"{out}: {what} is written as {', '.join(suffixes)}")
     if not out.parent.is_dir():
         raise MienError(f"{out}: the folder does not exist")
     if out.is_dir():
         raise UsageError(f"{out}: is a folder")
     for name in inputs:
         if out.exists() and os.path.exists(name) and out.samefile(name):
-            raise UsageError(f"{out}: is an input; choose another name for --out")
+            raise UsageError(f"{out}: is an input; choose another name for it")
 
 
 def _reduced(image: np.ndarray) -> np.ndarray:

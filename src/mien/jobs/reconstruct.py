@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -27,6 +27,9 @@ from mien.media.image import read_image, write_image
 from mien.media.provenance import Generated, SourceType
 from mien.media.source import Camera, open_source
 from mien.media.video import VideoWriter
+
+if TYPE_CHECKING:
+    from mien.systems.reconstruct.reader import HeadReader
 
 SMALLEST_FACE = 24.0  # pixels; below it nothing of a face is left
 LEAST_QUALITY = 0.4
@@ -68,6 +71,9 @@ def reconstruct(
     *,
     face: Choice = None,
     refine: bool = False,
+    system: str | None = None,
+    run: Path | None = None,
+    weights: str | None = None,
     device: str = "cpu",
     on_warning: Callable[[str], object] = warnings.warn,
 ) -> list[Reconstruction]:
@@ -76,18 +82,23 @@ def reconstruct(
     face: of a photo, which: 1 is the largest. None: the only one; faces less than half the size of
         the largest do not count. Of a video this is always one person.
     refine: improve the fit by comparing pixels (:mod:`mien.head.refine`); needs torch.
+    system: slug of a system of the task "reconstruction" that reads the head from pixels, with the
+        weights of a ``run`` or as named by ``weights``; needs torch. None: the fit to landmarks.
+        What it says is taken as it is, however well it meets the landmarks.
     on_warning: told of a video that is damaged on the way, and with ``face="all"`` of faces that
         cannot be fitted while others can.
 
     Raises InputError when there is no face or none that can be fitted, UsageError for a webcam and
-    when ``face`` does not say which one.
+    when ``face`` does not say which one, MienError where a system has no weights.
     """
+    reader = _reader(system, run, weights, device)
     opened = open_source(os.fspath(source))
     if isinstance(opened, Camera):
         raise UsageError(f"{source}: a webcam does not end; record a video of it first")
     finder, fitter = FaceFinder.bundled(device), Fitter()
     if opened.is_still:
-        return _of_photo(os.fspath(source), face, finder, fitter, refine, on_warning)
+        path = os.fspath(source)
+        return _of_photo(path, face, finder, fitter, reader, refine, on_warning)
     if face not in (None, "largest"):
         raise UsageError(
             f"{source}: of a video the person is taken who is seen largest and longest"
@@ -95,13 +106,29 @@ def reconstruct(
     person = watch(opened, Tracker(finder))
     if opened.warning:
         on_warning(opened.warning)
-    fits = fitter.fit_clip(person.landmarks, person.size, fps=opened.fps)
+    if reader is None:
+        fits = fitter.fit_clip(person.landmarks, person.size, fps=opened.fps)
+    else:
+        images = (frame.image for frame in open_source(os.fspath(source)).frames())
+        fits = reader.read_clip(images, person.landmarks)
     frames = open_source(os.fspath(source)).frames()
     image = next(frame.image for number, frame in enumerate(frames) if number == person.best)
     points, fit = person.landmarks[person.best], fits[person.best]
     assert points is not None and fit is not None
-    one = _reconstruction(image, points, fit, fitter.model, str(source))
+    one = _reconstruction(image, points, fit, fitter.model, str(source), reader is not None)
     return [Reconstruction(image, fit, one.captured, one.size, motion_of(fits, opened.fps))]
+
+
+def _reader(
+    system: str | None, run: Path | None, weights: str | None, device: str
+) -> "HeadReader | None":
+    if system is None:
+        if run is not None or weights is not None:
+            raise UsageError("weights are of a system: say which, with --system SLUG")
+        return None
+    from mien.systems.reconstruct.reader import HeadReader  # needs torch
+
+    return HeadReader(system, run, weights, device)
 
 
 def _of_photo(
@@ -109,6 +136,7 @@ def _of_photo(
     face: Choice,
     finder: FaceFinder,
     fitter: Fitter,
+    reader: "HeadReader | None",
     refine: bool,
     on_warning: Callable[[str], object],
 ) -> list[Reconstruction]:
@@ -121,14 +149,18 @@ def _of_photo(
     made, failed = [], []
     for number, one in enumerate(chosen, 1):
         assert one.landmarks is not None
-        fit = fitter.fit(one.landmarks, (image.shape[1], image.shape[0]))
+        if reader is None:
+            fit = fitter.fit(one.landmarks, (image.shape[1], image.shape[0]))
+        else:
+            fit = reader.read(image, one.landmarks)
         if refine:
             from mien.head.refine import refine as improve  # needs torch
 
             fit = improve(image, fit, fitter.model, landmarks=one.landmarks)
         name = f"{path}: face {number}" if len(chosen) > 1 else path
         try:
-            head = _reconstruction(image, one.landmarks, fit, fitter.model, name)
+            told = reader is not None
+            head = _reconstruction(image, one.landmarks, fit, fitter.model, name, told)
             made.append(replace(head, number=number))
         except InputError as error:
             failed.append(error)
@@ -142,13 +174,15 @@ def _of_photo(
 
 
 def _reconstruction(
-    image: np.ndarray, landmarks: np.ndarray, fit: HeadFit, model: HeadModel, name: str
-) -> Reconstruction:
+    image: np.ndarray, landmarks: np.ndarray, fit: HeadFit, model: HeadModel, name: str,
+    told: bool = False,
+) -> Reconstruction:  # fmt: skip
+    """The head of a fit; told: by a system, which stands however well it meets the landmarks."""
     size = float(np.sqrt(np.prod(np.ptp(landmarks[:, :2], axis=0))))
     if size < SMALLEST_FACE:
         raise InputError(f"{name}: the face is too small: {size:.0f} pixels of the "
                          f"{SMALLEST_FACE:.0f} that it takes")  # fmt: skip
-    if fit.quality < LEAST_QUALITY:
+    if fit.quality < LEAST_QUALITY and not told:
         raise InputError(f"{name}: the head model does not fit this face (quality "
                          f"{fit.quality:.2f} of 1)")  # fmt: skip
     return Reconstruction(image, fit, capture(image, fit, model), size)
@@ -165,6 +199,9 @@ def run_reconstruct(
     refine: bool = False,
     turntable: bool = True,
     credentials: bool = True,
+    system: str | None = None,
+    run: Path | None = None,
+    weights: str | None = None,
     device: str = "cpu",
     on_file: Callable[[Path], object] = lambda path: None,
     on_warning: Callable[[str], object] = warnings.warn,
@@ -178,12 +215,15 @@ def run_reconstruct(
     face-1, face-2, ..., by the numbers that ``face`` takes.
 
     credentials: sign fit.png and turntable.mp4 as synthetic (:mod:`mien.media.provenance`).
-    on_file: called with each file that is complete. on_warning: see :func:`reconstruct`.
+    on_file: called with each file that is complete. The rest: see :func:`reconstruct`.
     """
     out = Path(out)
     if os.path.exists(out) and not os.path.isdir(out):  # False, not an error, where none may look
         raise UsageError(f"{out}: is not a folder")
-    heads = reconstruct(source, face=face, refine=refine, device=device, on_warning=on_warning)
+    heads = reconstruct(
+        source, face=face, refine=refine, system=system, run=run, weights=weights, device=device,
+        on_warning=on_warning,
+    )  # fmt: skip
     for head in heads:
         folder = out / f"face-{head.number}" if face == "all" else out
         try:

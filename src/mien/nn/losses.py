@@ -78,3 +78,18 @@ def margin_logits(
     )
     own = F.one_hot(identity.clamp(min=0), len(centres)).bool() & (identity >= 0)[:, None]
     return scale * torch.where(own, wide, cosine)
+
+
+def variance_loss(vectors: torch.Tensor, over_batch: bool) -> torch.Tensor:
+    """How far numbers vary less than by 1: those of each vector, as published, or of the batch."""
+    deviation = (vectors.var(0 if over_batch else 1, correction=0) + 1e-4).sqrt()
+    return (1 - deviation).relu().mean()
+
+
+def covariance_loss(vectors: torch.Tensor, diagonal: bool) -> torch.Tensor:
+    """Squares of the covariances of a batch (n, d), over d; as published with the variances."""
+    centred = vectors - vectors.mean(0)
+    covariance = centred.T @ centred / max(len(vectors) - 1, 1)
+    squares = covariance.square()
+    kept = squares.sum() if diagonal else squares.sum() - squares.diagonal().sum()
+    return kept / vectors.shape[1]

@@ -34,13 +34,15 @@ class Judge:
         return self.network.to(image.device)(image.float())
 
 
-class Vgg16(nn.Module):
-    """Maps after relu1_2, 2_2, 3_3 and 4_3 of VGG-16 (Simonyan and Zisserman 2015).
+class Vgg(nn.Module):
+    """Maps of a network of Simonyan and Zisserman (2015) after some of its layers.
 
-    Parameter names are torchvision's, so that its ImageNet weights fit.
+    WIDTHS: of its 3 x 3 convolutions; 0 halves the map. ENDS: numbers of the layers, as torchvision
+    counts them; parameter names are torchvision's, too, so that its ImageNet weights fit.
     """
 
-    WIDTHS: ClassVar = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512)  # 0 halves the map
+    WIDTHS: ClassVar[tuple[int, ...]]
+    ENDS: ClassVar[tuple[int, ...]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,16 +55,28 @@ class Vgg16(nn.Module):
             else:
                 layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
-        pools = [i for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
-        self.ends = {*(pool - 1 for pool in pools), len(layers) - 1}
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         x, maps = imagenet_normalised(image), []
         for number, layer in enumerate(self.features):
             x = layer(x)
-            if number in self.ends:
+            if number in self.ENDS:
                 maps.append(x)
         return maps
+
+
+class Vgg16(Vgg):
+    """Maps after relu1_2, 2_2, 3_3 and 4_3 of VGG-16."""
+
+    WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512)
+    ENDS = (3, 8, 15, 22)
+
+
+class Vgg19(Vgg):
+    """Maps after relu1_1, 2_1, 3_1, 4_1 and 5_1 of VGG-19."""
+
+    WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)
+    ENDS = (1, 6, 11, 20, 29)
 
 
 class Bottleneck(nn.Module):

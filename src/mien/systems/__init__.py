@@ -6,16 +6,22 @@ name is the slug, its value ``module:Class``, and the class carries a ``CARD``.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mien.errors import UsageError
 
 if TYPE_CHECKING:
     from mien.train.system import System
+
+
+SHEET = Path(__file__).parent / "sheet.json"
+"""What ``mien.systems.sheet`` found out about the systems; they need not be imported for it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,18 @@ BUILT_IN = {
         "mien.systems.represent.mien_embedding", "FaceEmbedder", "embedding",
         "a face as 128 numbers that say who it is",
     ),
+    "mien-guard": Entry(
+        "mien.systems.guard.mien_guard", "Guard", "forgery",
+        "whether a face was manipulated, and where",
+    ),
+    "mien-sync": Entry(
+        "mien.systems.animate.mien_sync", "MienSync", "sync-scoring",
+        "whether lips and sound belong together, and by how much they are off",
+    ),
+    "mien-animator": Entry(
+        "mien.systems.animate.mien_animator", "MienAnimator", "voice-animation",
+        "how mouth, cheeks and brows move to a voice, while it speaks",
+    ),
     "facexformer": Entry(
         "mien.systems.perceive.facexformer", "FaceXFormer", "analysis",
         "parsing, landmarks, pose, attributes, age and more from one forward",
@@ -65,6 +83,18 @@ BUILT_IN = {
         "mien.systems.reconstruct.smirk", "Smirk", "reconstruction",
         "a head's shape, pose and expression, taught by a neural renderer",
     ),
+    "fsrt": Entry(
+        "mien.systems.reenact.fsrt", "Fsrt", "reenactment",
+        "a face drawn anew, pixel by pixel, as another face moves",
+    ),
+    "clip-deepfake": Entry(
+        "mien.systems.guard.clip_deepfake", "ClipDeepfake", "forgery",
+        "real or forged, from CLIP whose layer norms alone were trained",
+    ),
+    "caae": Entry(
+        "mien.systems.edit.caae", "Caae", "aging",
+        "the same person at ten ages, from a small adversarial autoencoder",
+    ),
     "unitalker": Entry(
         "mien.systems.animate.unitalker", "UniTalker", "speech-animation",
         "how a face moves to a voice, in any annotation, from one network",
@@ -80,6 +110,12 @@ def available() -> dict[str, Entry]:
         module, _, name = point.value.partition(":")
         found.setdefault(point.name, Entry(module, name, "", f"from {module}"))
     return found
+
+
+@cache
+def facts() -> dict[str, dict[str, Any]]:
+    """Group, licences, sizes and claim of mien's own systems, by slug."""
+    return json.loads(SHEET.read_text("utf-8"))
 
 
 def load(slug: str) -> type[System]:

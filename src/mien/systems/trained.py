@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import torch
+
 from mien import hub
 from mien.errors import InputError, MienError, UsageError
-from mien.systems import load, official
+from mien.systems import available, load, official
 from mien.train import checkpoint
 from mien.train.system import System
 
@@ -32,6 +34,24 @@ def find(slug: str, run: Path | None = None, weights: str | None = None) -> Syst
         known = ", ".join(_names(slug)) or "none is recorded"
         raise UsageError(f"{weights}: neither a file nor a weight of {slug}; there are: {known}")
     return from_file(slug, file)
+
+
+def of_task(
+    task: str, slug: str, run: Path | None = None, weights: str | None = None, device: str = "cpu"
+) -> System:
+    """A system of that task on a device, ready to predict; the rest as of :func:`find`.
+
+    Raises UsageError for a system of another task, MienError where there is no such device.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise MienError(f"device {device!r} is not available: PyTorch sees no CUDA device")
+    entries = available()
+    if slug in entries and entries[slug].task not in ("", task):  # other packages' have no entry
+        able = ", ".join(name for name, entry in entries.items() if entry.task == task)
+        raise UsageError(
+            f"{slug}: its task, {entries[slug].task}, is not {task}; there are: {able}"
+        )
+    return find(slug, run, weights).to(device).eval()
 
 
 def from_run(slug: str, run: Path) -> System:

@@ -13,6 +13,8 @@ A *source* makes the stream of a stage; :func:`open_data` finds it by the prefix
 ``world:RECIPE``           people who do not exist, from ``mien.world``
 ``shards:FOLDER``          such people from disk, as ``mien world make`` wrote them
 ``identities:FOLDER``      portraits and mixtures of them, for mien's own embedding
+``forgeries:FOLDER``       real and forged faces of the same people (``mien.train.forged``)
+``voices:FOLDER``          voices and how mouths move to them, as ``mien.train.voiced`` wrote them
 ``adapter:NAME:FOLDER``    a public data set, from ``mien.data.adapters``
 ``mix:A SPEC + B SPEC``    several of these, in shares of A, B... (``mien.train.mixed``)
 ========================== ==================================================================
@@ -74,6 +76,8 @@ OPENERS = {
     "world": "mien.train.worldly:WorldSource",
     "shards": "mien.train.sharded:ShardSource",
     "identities": "mien.train.identities:IdentitySource",
+    "voices": "mien.train.voiced:VoiceSource",
+    "forgeries": "mien.train.forged:ForgedSource",
     "adapter": "mien.train.adapted:AdapterSource",
     "mix": "mien.train.mixed:MixSource",
 }

@@ -166,6 +166,7 @@ class _Objective(nn.Module):
         self.system, self.turn = system, turn
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        self.system.wanted = frozenset(self.turn.losses)
         terms = self.system.losses(batch)
         missing = [name for name in self.turn.losses if name not in terms]
         if missing:

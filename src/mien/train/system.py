@@ -138,6 +138,9 @@ class System(nn.Module, ABC):
     CROP: ClassVar[str] = "the whole picture"  # how the input is cut out, in words
     STATE_KEY: ClassVar[str | None] = None  # of the state dict in published files, where it has one
 
+    wanted: frozenset[str] | None = None
+    """The losses that the turn at work weighs, as the engine says; None: all."""
+
     def __init__(self, config: Any):
         super().__init__()
         self.config = config
@@ -168,6 +171,10 @@ class System(nn.Module, ABC):
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         """What :meth:`forward` takes of a batch."""
+
+    def wants(self, *terms: str) -> bool:
+        """Whether any of these losses counts now; for those that are dear to compute."""
+        return self.wanted is None or not self.wanted.isdisjoint(terms)
 
     def layer(self, name: str) -> int:
         """In which layer a parameter stands, counted from the input; for ``Turn.layer_decay``."""

@@ -142,20 +142,27 @@ class Sync(NamedTuple):
     confidence: float
 
 
-def sync(video: Any, audio: Any, reach: int = 15) -> Sync:
+def sync(video: Any, audio: Any, reach: int = 15, padded: bool = True) -> Sync:
     """Offset, distance and confidence of lips and sound from embeddings (frames, d) of each.
 
     Mean distance of the embeddings for each shift of up to ``reach`` frames, sound beyond its ends
     being zero; the least is the distance, the median minus the least the confidence. SyncNet (Chung
     and Zisserman 2016) as in its published code and in LSE-D and LSE-C of Wav2Lip; 25 frames a
-    second.
+    second. Not ``padded``: what has no counterpart is left out, which favours no shift in clips
+    that are not much longer than ``reach``. Raises ValueError where nothing would be left.
     """
     video, audio = checks.pair(video, audio, ("video", "audio"))
     if video.ndim != 2:
         raise ValueError(f"video {video.shape}: not frames x dimensions")
-    padded = np.pad(audio, ((reach, reach), (0, 0)))
-    shifted = (padded[shift : shift + len(video)] for shift in range(2 * reach + 1))
-    means = np.array([np.linalg.norm(video - each, axis=1).mean() for each in shifted])
+    if not padded and len(video) <= reach:
+        raise ValueError(f"video {video.shape}: not more than {reach} frames")
+    sound = np.pad(audio, ((reach, reach), (0, 0)))
+    there = np.pad(np.ones(len(audio), bool), reach)
+    means = np.empty(2 * reach + 1)
+    for shift in range(len(means)):
+        at = slice(shift, shift + len(video))
+        gaps = np.linalg.norm(video - sound[at], axis=1)
+        means[shift] = (gaps if padded else gaps[there[at]]).mean()
     best = int(means.argmin())
     return Sync(reach - best, float(means[best]), float(np.median(means) - means[best]))
 

@@ -44,6 +44,9 @@ def _sides(*names: str) -> tuple[str, ...]:
     return tuple(name + side for name in names for side in ("Left", "Right"))
 
 
+EMOTALK_52 = tuple(sorted(BLENDSHAPES))
+"""The curves of 3D-ETF by their alphabet, as its authors' renderer names them."""
+
 ARKIT_51 = (
     *_sides("eyeBlink", "eyeSquint", "eyeLookDown", "eyeLookIn", "eyeWide", "eyeLookOut"),
     *_sides("eyeLookUp", "browDown"), "browInnerUp", *_sides("browOuterUp"),
@@ -77,7 +80,7 @@ ANNOTATIONS: Mapping[str, Annotation] = {
     "biwi": Annotation("BIWI_23370_vertices", fps=25, scale=0.2),
     "vocaset": Annotation("FLAME_5023_vertices"),
     "multiface": Annotation("meshtalk_6172_vertices", scale=0.001),
-    "emotalk": Annotation("3DETF_blendshape_weight", "curves"),
+    "emotalk": Annotation("3DETF_blendshape_weight", "curves", curves=EMOTALK_52),
     "flame": Annotation("flame_params_from_dadhead", "parameters"),
     "arkit": Annotation("inhouse_blendshape_weight", "curves", curves=ARKIT_51),
     "mien": Annotation("mien_curves", "curves", fps=25, curves=BLENDSHAPES),
@@ -260,6 +263,10 @@ class UniTalker(System):
         assert isinstance(part, Components)
         return part
 
+    def has_components(self, name: str) -> bool:
+        """Whether the principal components of an annotation of vertices are set."""
+        return bool(self._pca(name).components[0].any())
+
     def use_components(self, name: str, path: Path) -> None:
         """Take the principal components of an annotation from a published ``pca.npz``.
 
@@ -361,7 +368,7 @@ class UniTalker(System):
         if name not in self.pca:
             return self._motion_error(name, code, target), code.new_zeros(0)
         pca = self._pca(name)
-        if not pca.components[0].any():
+        if not self.has_components(name):
             raise UsageError(f"the principal components of {name!r} are not set (use_components)")
         error = self._motion_error(name, pca.decode(code), target)
         return error, (code - pca.encode(target)).square().mean((1, 2))
@@ -425,7 +432,7 @@ class UniTalker(System):
         name = annotation or self.config.annotations[0]
         if name not in self.heads:
             raise UsageError(f"no head {name!r}; there are: {', '.join(self.heads)}")
-        if name in self.pca and not self._pca(name).components[0].any():
+        if name in self.pca and not self.has_components(name):
             raise UsageError(f"the principal components of {name!r} are not set (use_components)")
         pivot = self.config.speakers
         row = pivot if speaker is None else speaker

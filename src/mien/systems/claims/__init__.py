@@ -14,6 +14,7 @@ CLAIMS = {
     "facexformer": "mien.systems.claims.facexformer",
     "fmae-iat": "mien.systems.claims.fmae_iat",
     "kd-landmarks": "mien.systems.claims.kd_landmarks",
+    "unitalker": "mien.systems.claims.unitalker",
 }
 """Slug of a system -> the module whose ``CLAIM`` is its claim."""
 

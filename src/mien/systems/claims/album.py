@@ -39,6 +39,10 @@ class Pictures:
         rows = max(8, round(scale * self.count / IN_A_ROW))
         return Pictures(self.recipe, self.split, min(self.count, rows * IN_A_ROW), self.seed)
 
+    def album(self, side: int, folder: Path) -> "Album":
+        """Their crops of ``side`` pixels; those that are not in ``folder`` are drawn into it."""
+        return album(self, side, folder)
+
 
 class Album:
     """Crops in the words of ``mien.data.labels``, as arrays over all of them.

@@ -8,6 +8,7 @@ import torch
 
 from mien.evaluate.claims import Comparison, Items, Measure
 from mien.systems.claims.album import Album, Pictures
+from mien.systems.claims.talks import Talks
 from mien.train.system import Stage, System
 
 BATCH = 64  # pictures that are answered at once
@@ -47,17 +48,18 @@ class Claim:
     """The smallest honest experiment of a paper.
 
     system: its slug. reading: what the paper found, and in what this experiment is smaller. side:
-    of the crops, pixels. pictures: by name; "test" and "val" have people of their own. arms: those
-    to compare. before: what they begin with. answers(system, albums, on): what a trained system
-    says of the album called ``on``, "test", or "val" to choose by. prepare(albums): adds words to
-    the albums; nothing may be learned from any but the training pictures.
+    of the crops, pixels; 0 for speech. pictures: by name, or clips of speech; "test" and "val" have
+    people of their own. arms: those to compare. before: what they begin with.
+    answers(system, albums, on): what a trained system says of the album called ``on``, "test", or
+    "val" to choose by. prepare(albums): adds words to the albums; nothing may be learned from any
+    but the training pictures.
     """
 
     system: str
     statement: str
     reading: str
     side: int
-    pictures: Mapping[str, Pictures]
+    pictures: Mapping[str, Pictures | Talks]
     arms: Mapping[str, Arm]
     measures: tuple[Measure, ...]
     comparisons: tuple[Comparison, ...]

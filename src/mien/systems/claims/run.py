@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from mien.errors import InputError, UsageError
 from mien.evaluate import claims, report
 from mien.evaluate.claims import Answers
 from mien.media.files import atomic
-from mien.systems.claims.album import Album, Pictures, Shuffled, album
+from mien.systems.claims.album import Album, Shuffled
 from mien.systems.claims.claim import Arm, Claim
 from mien.train import checkpoint
 from mien.train.engine import Options, Run
@@ -83,9 +83,8 @@ class Work:
     def _minutes(self, seeds: int) -> float:
         """An estimate, from a few pictures and steps."""
         trial, start = self.folder / "trial", time.perf_counter()
-        some = {name: Pictures(p.recipe, p.split, 8 * TRIAL) for name, p in
-                self.claim.pictures.items()}  # fmt: skip
-        albums = {name: album(p, self.claim.side, trial) for name, p in some.items()}
+        some = {name: replace(p, count=8 * TRIAL) for name, p in self.claim.pictures.items()}
+        albums = {name: p.album(self.claim.side, trial) for name, p in some.items()}
         self.claim.prepare(albums)
         pace = (time.perf_counter() - start) / sum(map(len, albums.values()))
         seconds = pace * sum(p.count for p in self.claim.pictures.values())
@@ -104,7 +103,7 @@ class Work:
         for name, pictures in self.claim.pictures.items():
             pictures = pictures.scaled(self.scale)
             self.say(f"{name}: {pictures.count} pictures of {pictures.recipe}, {pictures.split}")
-            made[name] = album(pictures, self.claim.side, self.drawn)
+            made[name] = pictures.album(self.claim.side, self.drawn)
         require_apart(self.claim, made)
         self.claim.prepare(made)
         return made

@@ -61,7 +61,9 @@ class FaceXFormerConfig:
     """``size``: side of the crop; ``swin_*``: the backbone; ``width``, ``hidden``...: the decoder.
 
     tasks: which are built, in the order of the outputs. cross: how tokens and image attend to each
-    other (the paper's ablation). people: of the identity task's classifier, in training only.
+    other (the paper's ablation). people: of the identity task's classifier, in training only;
+    those with larger numbers are nobody that it knows. rate: small for a backbone that was trained
+    before.
     """
 
     size: int = 224
@@ -78,6 +80,7 @@ class FaceXFormerConfig:
     cross: CrossAttention = "two-way"
     people: int = 93_431
     steps: int = 180_000
+    rate: float = 1e-4
 
     @classmethod
     def paper(cls) -> Self:
@@ -93,7 +96,7 @@ class FaceXFormerConfig:
         return cls(
             size=64, swin_width=16, swin_depths=(1, 2, 1, 1), swin_heads=(1, 2, 4, 8), window=4,
             drop_path=0.0, width=32, heads=4, hidden=64, tasks=(*HEADS, "parsing"), people=4,
-            steps=60,
+            steps=60, rate=2e-3,
         )  # fmt: skip
 
 
@@ -236,7 +239,7 @@ class FaceXFormer(System):
         return [
             Stage(
                 name="all-tasks", data="faces", losses=dict.fromkeys(self.config.tasks, 1.0),
-                steps=self.config.steps, batch=384, rate=1e-4, weight_decay=1e-5,
+                steps=self.config.steps, batch=384, rate=self.config.rate, weight_decay=1e-5,
                 schedule="step", drops=(6 / 12, 10 / 12),
             )
         ]  # fmt: skip
@@ -269,8 +272,9 @@ class FaceXFormer(System):
             case "age":
                 return _age_loss(answer, batch["age"])
             case "identity":
-                logits = margin_logits(answer, self.people, batch["identity"])
-                return class_loss(logits, batch["identity"])
+                who = batch["identity"]
+                who = torch.where(who < len(self.people), who, labels.UNKNOWN)
+                return class_loss(margin_logits(answer, self.people, who), who)
             case "expression":
                 return class_loss(answer, batch["emotion"])
             case _:

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -36,6 +35,7 @@ from mien.nn.perceptual import Judge, ResNet50, Vgg16, feature_distance
 from mien.nn.unet import UNet
 from mien.systems import official
 from mien.systems.golden import Golden, Replay
+from mien.systems.judges import judge
 from mien.train.system import Batch, Card, Published, Stage, System, Turn, from_box
 
 SIZE = 224  # pixels of the published crop; what is given in pixels is of this size
@@ -374,11 +374,11 @@ class Smirk(System):
 
     @cached_property
     def _perceptual(self) -> Judge | None:
-        return _judge(Vgg16, self.config.perceptual)
+        return judge(Vgg16, self.config.perceptual)
 
     @cached_property
     def _emotion(self) -> Judge | None:
-        return _judge(ResNet50, self.config.emotion)
+        return judge(ResNet50, self.config.emotion)
 
     @property
     def _shape_word(self) -> str:
@@ -505,14 +505,6 @@ def _head(config: SmirkConfig) -> Head | None:
     if config.head == "mien":
         return MienHead()
     return FlameHead.load(config.flame, config.expressions) if config.flame else None
-
-
-def _judge(network: type[nn.Module], file: str) -> Judge | None:
-    """A network with the weights of a file; None without a file, InputError where they miss."""
-    if not file:
-        return None
-    state = official.read(Path(file), "state_dict")
-    return Judge(network(), {name.removeprefix("backbone."): v for name, v in state.items()})
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Systems that guard: which faces were forged."""

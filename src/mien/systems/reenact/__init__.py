@@ -1,0 +1,1 @@
+"""Systems that move a face as another face moves."""

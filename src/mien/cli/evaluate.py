@@ -111,6 +111,24 @@ def base(
     )  # fmt: skip
 
 
+@app.command(epilog=examples("mien evaluate system facexformer --weights facexformer-tiny"))
+def system(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The system.", show_default=False)],
+    run: Run = None,
+    weights: Weights = None,
+    out: Result = None,
+    limit: Limit = None,
+) -> None:
+    """What a system with weights reaches in the measures of its claim, on the world (torch)."""
+    from mien.hub import store
+    from mien.systems import trained
+    from mien.systems.claims.measured import main
+
+    found = trained.find(slug, run, weights)
+    about = {"weights": weights or (run.name if run else "recorded")}
+    main(found, store.home() / "claims" / "pictures", out, about, limit)
+
+
 @app.command(epilog=examples(HEADS, "mien evaluate heads --data labelled/ --limit 20"))
 def heads(data: Data, out: Result = None, limit: Limit = None) -> None:
     """Heads fitted to landmarks: against known heads, on photos and on clips, and how fast."""

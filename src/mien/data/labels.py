@@ -151,6 +151,9 @@ WORDS: Mapping[str, Word] = {
     "traits": Word((len(TRAITS),), "int64", "TRAITS: 1 there, 0 not, -1 unknown"),
     "quality": Word((), "float32", "0 to 1: how much of the face's detail is left; NaN unknown"),
     "audio": Word(("samples",), "float32", "sound at 16 kHz, mono, -1 to 1"),
+    "frames": Word(("frames", 3, "S", "S"), "uint8", "RGB of some frames of a clip"),
+    "tokens": Word(("tokens",), "int64", "text as numbers, a question and its answer; -1 no more"),
+    "answers": Word(("tokens",), "int64", "1 where such a token belongs to the answer, else 0"),
     "heard": Word(("rows", "features"), "float32", "rows of mien.voice.features"),
     "spoken": Word(("steps", "answers"), "float32", "answers of mien.voice.animator"),
     **{

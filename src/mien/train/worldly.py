@@ -31,6 +31,7 @@ from mien.head.model import CELEBAMASK
 from mien.train.data import Sample, Stream, filled, unknowns
 from mien.train.spoken import Spoken
 from mien.train.system import Stage, System
+from mien.train.told import LESSONS, Dialogues
 from mien.train.voiced import Clips, Voiced
 from mien.world import backdrop
 from mien.world.action_units import INDEX
@@ -94,6 +95,8 @@ class WorldSource:
             return Spoken(self.recipe, system, stage, seed)
         if stage.data == "voices":
             return Voiced(Clips(seed), system, stage, seed)
+        if stage.data in LESSONS:
+            return Dialogues(self.recipe, system, stage, seed)
         side, _, in_a_row = learned(system, stage)
         recipe = replace(self.recipe, size=min(LARGEST_SIZE, max(96, round(side / FACE))))
         return stream_of(World(recipe, "train", seed, in_a_row=in_a_row), system, stage, seed)

@@ -18,9 +18,9 @@ from mien.evaluate.tables.table import Table
 from mien.media.files import atomic
 
 FOLDER = Path("docs/benchmarks")
-PROTOCOLS = ("landmarks", "detection", "base", "verification", "guard", "animation", "heads",
-             "sync", "refinement", "realism", "speed-analyze", "speed-raster", "speed-render",
-             "speed-animate", "speed-world", "speed-train")  # fmt: skip
+PROTOCOLS = ("landmarks", "detection", "base", "verification", "system", "guard", "animation",
+             "heads", "sync", "refinement", "realism", "speed-analyze", "speed-raster",
+             "speed-render", "speed-animate", "speed-world", "speed-train")  # fmt: skip
 """In the order of the page; a protocol's results are in the JSON file of its name."""
 
 

@@ -1,9 +1,9 @@
 """The pictures of a claim: drawn once, kept on disk, held in memory while arms learn from them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -72,14 +72,22 @@ class Album:
         return set(self.words["identity"].tolist())
 
 
-def album(pictures: Pictures, side: int, folder: Path) -> Album:
-    """Crops of ``side`` pixels; pictures that are not in ``folder`` are drawn into it."""
+def album(
+    pictures: Pictures, side: int, folder: Path,
+    crop: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Album:  # fmt: skip
+    """Crops of ``side`` pixels; pictures that are not in ``folder`` are drawn into it.
+
+    crop: where a face is cut out, as of ``System.crop``; without it, the upright square: one cut
+    for all arms of all claims, whatever the systems are usually shown.
+    """
+    cut = crop or partial(square, side=side)
     shards = draw(pictures, folder)
     digest = hashlib.sha256()
     rows = []
     for part in shards:
         digest.update(part.path.read_bytes())
-        rows += [_crop(part[place], side) for place in range(len(part))]
+        rows += [_crop(part[place], cut, side) for place in range(len(part))]
     stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     return Album(stacked, f"sha256:{digest.hexdigest()[:16]}")
 
@@ -99,9 +107,10 @@ def draw(pictures: Pictures, folder: Path) -> list[Shards]:
     return parts
 
 
-def _crop(sample: Mapping, side: int) -> dict[str, np.ndarray]:
-    # One cut for all arms of all claims, whatever the systems are usually shown.
-    told = words(sample, square(sample["landmarks"], side), side)
+def _crop(
+    sample: Mapping, cut: Callable[[np.ndarray], np.ndarray], side: int
+) -> dict[str, np.ndarray]:
+    told = words(sample, cut(sample["landmarks"]), side)
     known = {name: np.asarray(value) for name, value in told.items()}
     factors = sample["factors"]
     turned = abs(float(sample["pose"][0])) > FAR_TURNED

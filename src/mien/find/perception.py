@@ -24,7 +24,7 @@ USUAL = tuple(
 )
 """What is read unless somebody picks: everything but attributes and what takes many columns."""
 
-CONFIDENT = 0.4
+CONFIDENT = 0.25
 """Confidence below which nothing is told; see ``docs/models/mien-base.md``."""
 
 SHUT = 0.7  # eyeBlink from which on nobody sees where an eye looks

@@ -43,7 +43,7 @@ TOLERANCES = {"landmarks": 1.5, "curves": 0.1, "units": 0.5, "affect": 0.2, "gaz
 """The error that counts as one, in training and in confidence: pixels of a 128-pixel crop, curves
 0..1, intensities 0..5, valence and arousal -1..1, degrees, years, quality 0..1."""
 
-CONFIDENT = 0.4
+CONFIDENT = 0.25
 """Confidence below which an answer should not be shown. Of a measured output: 0.37 is where its
 expected error is its tolerance. Of a class: 0 is where all classes are as likely."""
 
@@ -64,6 +64,7 @@ EYE_CURVES = tuple(
     [i for i, name in enumerate(BLENDSHAPES) if name.startswith("eye") and name.endswith(side)]
     for side in ("Left", "Right")
 )
+EYE_PLACES = np.eye(len(BLENDSHAPES), dtype=np.float32)[[*EYE_CURVES[0], *EYE_CURVES[1]]]
 WINDOW = 28 / 128, 44 / 128  # height and width of an eye's window, of the side of the crop
 BOUND = 3.0  # of the log variances that balance the tasks: no weight beyond e^±3
 CLASSES = ("emotion", "parsing", "gender", "group")
@@ -285,9 +286,7 @@ def _of_irises(shifts: torch.Tensor) -> torch.Tensor:
 
 def _of_eyes(looks: torch.Tensor) -> torch.Tensor:
     """Numbers (N, 2, 7) of the left and the right eye at the places of their curves (N, 52)."""
-    places = torch.zeros(looks.shape[1] * looks.shape[2], len(BLENDSHAPES), device=looks.device)
-    places[torch.arange(len(places)), torch.tensor([*EYE_CURVES[0], *EYE_CURVES[1]])] = 1
-    return looks.flatten(1) @ places
+    return looks.flatten(1) @ torch.from_numpy(EYE_PLACES).to(looks)
 
 
 class MienBase(System):

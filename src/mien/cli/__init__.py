@@ -15,6 +15,7 @@ from mien import __version__
 from mien.cli import (
     analyze,
     animate,
+    ask,
     bench,
     claim,
     cluster,
@@ -79,6 +80,7 @@ app.command("reconstruct", rich_help_panel=SEE, epilog=reconstruct.EXAMPLES)(
 )
 app.command("verify", rich_help_panel=SEE, epilog=verify.EXAMPLES)(verify.verify)
 app.command("guard", rich_help_panel=SEE, epilog=guard.EXAMPLES)(guard.guard)
+app.command("ask", rich_help_panel=SEE, epilog=ask.EXAMPLES)(ask.ask)
 app.command("cluster", rich_help_panel=SEE, epilog=cluster.EXAMPLES)(cluster.cluster)
 app.command("convert", rich_help_panel=SEE, epilog=convert.EXAMPLES)(convert.convert)
 app.command("report", rich_help_panel=SEE, epilog=report.EXAMPLES)(report.report)

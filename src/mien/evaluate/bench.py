@@ -35,8 +35,9 @@ BATCHES = (1, 8)
 MIEN = [sys.executable, "-m", "mien"]
 PROCESS = Path(__file__).with_name("process.py")
 GIVES = {
-    "mien": "478 landmarks, pose, tracks, any number of faces; table and figure",
-    "mediapipe": "478 landmarks of one face",
+    "mien": "478 landmarks, pose, tracks, all readings of mien-base, any number of faces; table, "
+    "figures, events",
+    "mediapipe": "478 landmarks and 52 curves of one face",
     "haar": "boxes",
     "yunet": "boxes and 5 points",
     "face_recognition": "boxes and 68 landmarks",

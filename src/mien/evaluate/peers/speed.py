@@ -28,13 +28,14 @@ class UnavailableError(Exception):
 
 
 def mediapipe(task: str) -> Counter:
-    """Face Landmarker in video mode: 478 landmarks of one face."""
+    """Face Landmarker in video mode: 478 landmarks and 52 curves of one face."""
     package = _imported("mediapipe")
     vision = import_module("mediapipe.tasks.python.vision")
     options = vision.FaceLandmarkerOptions(
         base_options=import_module("mediapipe.tasks.python").BaseOptions(model_asset_path=task),
         running_mode=vision.RunningMode.VIDEO,
         num_faces=1,
+        output_face_blendshapes=True,
     )
     landmarker = vision.FaceLandmarker.create_from_options(options)
 

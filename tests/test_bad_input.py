@@ -313,7 +313,7 @@ def test_a_folder_of_results_that_exists_is_used_again(tmp_path, astronaut):
     assert mien([ASTRONAUT], out, "--annotate") == 0
     assert rows(out / "sources.jsonl")[0]["faces"] == 1
     with Image.open(out / "annotated" / "astronaut.jpg") as drawn:
-        assert drawn.size == (512, 512)
+        assert drawn.height == 512 and drawn.width > 512  # beside the picture stands a panel
 
 
 def test_an_out_that_is_a_file_or_below_one_is_refused(tmp_path, capfd):
@@ -380,7 +380,7 @@ def test_a_small_disk_that_fills_up(tmp_path, capfd, astronaut):
         write_clip(tmp_path / "clip.mp4", astronaut, 30)
         assert mien([tmp_path / "clip.mp4"], disk / "out", "--no-figure") == 1
         (line,) = capfd.readouterr().err.splitlines()
-        assert line.startswith(f"mien: {disk / 'out' / 'faces.jsonl'}: No space left")
+        assert line.startswith(f"mien: {disk / 'out'}") and ": No space left" in line
         assert files_in(disk) == []
     finally:
         os.system(f"umount {disk}")

@@ -1,7 +1,6 @@
 """What people look at: the panel beside a picture, gaze and mesh in it, charts of a video."""
 
 import json
-import time
 from xml.etree import ElementTree
 
 import numpy as np
@@ -224,17 +223,6 @@ def test_the_mesh_is_drawn_on_faces_that_are_read():
     faint = drawn(GREY, [made_face()])[cheek].astype(int) - 128
     assert (faint != 0).mean() > 0.1
     assert np.abs(faint).max() < 60, "the face stays to be seen"
-
-
-def test_a_read_face_costs_a_few_milliseconds():
-    face, beside = made_face(240), Panel(480, 640)
-
-    def seconds() -> float:
-        start = time.thread_time()
-        beside.beside(drawn(GREY, [face]), [face], 0.0)
-        return time.thread_time() - start
-
-    assert min(seconds() for _ in range(20)) < 0.006
 
 
 # -- charts ----------------------------------------------------------------------------------------

@@ -39,9 +39,24 @@ PARAMETERS = {
     "fsrt": 68_636_796,
     # 64,987,972 of the recorded one, 20 more blocks and the heads of BIWI and Multiface
     "unitalker": 317_175_620,
+    # the language model 1,543,714,304, what adapts it 18,464,768, encoders 706,116,408
+    "nano-emox": 2_319_130_683,
 }
 # Published parameters that no output depends on: the norm after the backbone's last stage.
-IDLE = {"facexformer": {"backbone.norm.weight", "backbone.norm.bias"}}
+# CLIP is read before its last block.
+IDLE = {
+    "facexformer": {"backbone.norm.weight", "backbone.norm.bias"},
+    "nano-emox": {"face.backbone.norm.weight", "face.backbone.norm.bias"}
+    | {f"clip.post_layernorm.{kind}" for kind in ("weight", "bias")}
+    | {
+        f"clip.encoder.layers.2.{part}.{kind}"
+        for part in (
+            *(f"self_attn.{one}_proj" for one in ("q", "k", "v", "out")),
+            *("layer_norm1", "layer_norm2", "mlp.fc1", "mlp.fc2"),
+        )
+        for kind in ("weight", "bias")
+    },
+}
 
 
 class Repeated(IterableDataset):

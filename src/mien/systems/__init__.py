@@ -99,6 +99,10 @@ BUILT_IN = {
         "mien.systems.animate.unitalker", "UniTalker", "speech-animation",
         "how a face moves to a voice, in any annotation, from one network",
     ),
+    "nano-emox": Entry(
+        "mien.systems.understand.nano_emox", "NanoEmox", "conversation",
+        "what a face and a voice show, why, and what to say to it, from a clip with sound",
+    ),
 }  # fmt: skip
 
 

@@ -171,7 +171,7 @@ def test_a_photo_without_a_face_has_no_answers(tmp_path, run):
 @pytest.mark.parametrize(
     ("more", "code", "reason"),
     [
-        (("--system", "facexformer"), 1, "facexformer has no weights on this machine"),
+        (("--system", "facenet"), 1, "facenet has no weights on this machine"),
         (("--system", "mien-landmarks"), 2, "leave --system out"),
         (("--system", "nobody"), 2, "no system is called 'nobody'"),
         (("--weights", "model.pt"), 2, "say which, with --system"),

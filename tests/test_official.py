@@ -308,7 +308,7 @@ def test_a_systems_name_leads_to_its_weights():
 
 
 def test_without_weights_one_line_says_how_to_get_them(cache):
-    for slug, add in (("facexformer", "`mien weights add facexformer"), ("kd-landmarks", "name a")):
+    for slug, add in (("facenet", "`mien weights add facenet"), ("kd-landmarks", "name a")):
         with pytest.raises(MienError, match=f"{slug} has no weights on this machine: {add}") as e:
             trained.find(slug)
         assert "--run RUN" in said(e)
@@ -318,3 +318,7 @@ def test_without_weights_one_line_says_how_to_get_them(cache):
         trained.find("facexformer", weights="nowhere.pt")
     with pytest.raises(UsageError, match="no system is called"):
         trained.find("nobody")
+
+
+def test_out_of_the_box_a_system_has_its_bundled_weights(cache):
+    assert trained.find("facexformer").parameter_count() < 1e6
